@@ -1,0 +1,1 @@
+"""The callbacks: one file per entry, the folder listing is the catalogue."""

@@ -1,0 +1,173 @@
+"""Card, Recipe, Reference and Variant: the facts that an entry states about itself.
+
+A card stands at the top of an entry's file and is read from its source, so it holds literals only. Every stated fact is
+checked by the conformance kit: an untrue parameter count or reference result fails.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from fdl_zoo.errors import InvalidCard
+
+TASKS = ("classification", "binary", "regression", "objective")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A result that a recipe reaches, and that a test holds it to.
+
+    Args:
+        metric: The metric's name as it is recorded, for example `"test_accuracy"`.
+        value: What was measured.
+        tolerance: How far a repetition may fall short of `value`.
+        command: The command that measured it.
+    """
+
+    metric: str
+    value: float
+    tolerance: float = 0.0
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an entry is trained on one dataset. What is None is left to weaker layers of the run specification.
+
+    Args:
+        optimizer: An optimizer's name, or a mapping of `name` and its options.
+        batch_size: Examples per step, or `"full"` for the whole training split.
+        epochs: Passes over the training split.
+        callbacks: Names, or mappings of `name` and options.
+        steps_per_epoch: Evaluations per epoch where the batch is full.
+        drop_remainder: Whether the last, smaller batch is left out.
+        reference: The result it reaches.
+    """
+
+    optimizer: str | Mapping[str, Any] | None = None
+    batch_size: int | str | None = None
+    epochs: int | None = None
+    callbacks: tuple[Any, ...] | None = None
+    steps_per_epoch: int | None = None
+    drop_remainder: bool | None = None
+    reference: Reference | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A further registered name of the same file: options, and the facts in which it differs from the card.
+
+    Args:
+        options: Options of `build` and their values.
+        summary: The line that the catalogue prints; by default the file's own.
+        input_shape: Replaces the card's.
+        num_outputs: Replaces the card's.
+        num_params: The variant's own parameter count; never inherited.
+        recipes: Replaces the card's.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    summary: str = ""
+    input_shape: tuple[int, ...] | None = None
+    num_outputs: int | None = None
+    num_params: int | None = None
+    recipes: Mapping[str, Recipe] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """The facts of one entry. All are optional; each stated one is checked.
+
+    Args:
+        task: One of `TASKS`, or several: what a model can be trained for, or what a dataset asks.
+        chapter: The chapter of the book.
+        citation: The paper or page it comes from.
+        input_shape: Shape of one example, without the batch axis, for which `num_params` is stated.
+        num_outputs: Number of logits or values per example, for which `num_params` is stated.
+        num_params: Number of weights, trainable or not, at `input_shape` and `num_outputs`.
+        tags: Words to filter by.
+        aliases: Further names to be found under.
+        capabilities: What rules and filters use: `full_batch`, `sequence`, `random_objective`, ...
+        variants: A further registered name to options of this file, or to a `Variant`.
+        ranges: An option's accepted interval: `"[0, 1)"`, or a pair of closed bounds of which None is no bound.
+        source: Where data come from, for example `"tfds:mnist:3.0.1"`.
+        recipes: A dataset's name (or `"*"` for any) to a `Recipe`; the first is the default.
+    """
+
+    task: str | tuple[str, ...] | None = None
+    chapter: int | None = None
+    citation: str = ""
+    input_shape: tuple[int, ...] | None = None
+    num_outputs: int | None = None
+    num_params: int | None = None
+    tags: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    variants: Mapping[str, Mapping[str, Any] | Variant] = field(default_factory=dict)
+    ranges: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, accepted in _ACCEPTED.items():
+            value = getattr(self, name)
+            if not isinstance(value, accepted) or isinstance(value, bool):
+                kinds = " or ".join("None" if kind is type(None) else kind.__name__ for kind in accepted)
+                raise InvalidCard(f"A card's {name} cannot be {value!r}: it is a {kinds}.")
+        for task in self.tasks:
+            if task not in TASKS:
+                raise InvalidCard(f"A card's task cannot be {task!r}: it is one of {', '.join(TASKS)}.")
+        for dataset, recipe in self.recipes.items():
+            if not isinstance(recipe, Recipe):
+                raise InvalidCard(f"The recipe for {dataset!r} cannot be {recipe!r}: write Recipe(...).")
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The task or tasks as a tuple; empty where the card states none."""
+        if self.task is None:
+            return ()
+        return (self.task,) if isinstance(self.task, str) else tuple(self.task)
+
+    def variant(self, name: str) -> "Card":
+        """The card of one of its variants: the variant's own facts over this card's."""
+        stated = self.variants[name]
+        own = stated if isinstance(stated, Variant) else Variant(stated)
+        return replace(
+            self,
+            num_params=own.num_params,
+            input_shape=own.input_shape or self.input_shape,
+            num_outputs=own.num_outputs or self.num_outputs,
+            recipes=self.recipes if own.recipes is None else own.recipes,
+            variants={},
+            aliases=(),
+        )
+
+    def variant_options(self, name: str) -> dict[str, Any]:
+        """The options that make one of its variants."""
+        stated = self.variants[name]
+        return dict(stated.options if isinstance(stated, Variant) else stated)
+
+    def recipe(self, dataset: str | None = None) -> Recipe | None:
+        """The recipe for a dataset, or the default one; None where the card has none."""
+        if dataset is None:
+            return next(iter(self.recipes.values()), None)
+        return self.recipes.get(dataset, self.recipes.get("*"))
+
+
+_NONE = type(None)
+_ACCEPTED: dict[str, tuple[type, ...]] = {
+    "task": (str, tuple, _NONE),
+    "chapter": (int, _NONE),
+    "citation": (str,),
+    "input_shape": (tuple, _NONE),
+    "num_outputs": (int, _NONE),
+    "num_params": (int, _NONE),
+    "tags": (tuple,),
+    "aliases": (tuple,),
+    "capabilities": (tuple,),
+    "variants": (dict,),
+    "ranges": (dict,),
+    "source": (str,),
+    "recipes": (dict,),
+}
+CARD_FIELDS = tuple(each.name for each in fields(Card))

@@ -1,0 +1,1 @@
+"""The models: one file per entry, the folder listing is the catalogue."""
