@@ -1,4 +1,4 @@
-"""Option: one option of a `build` function: its type, default, choices and range, and how a value is brought to them."""
+"""Option: one option of a `build` function, its type, default and range, and how a value is brought to them."""
 
 import math
 import re

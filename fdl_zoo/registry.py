@@ -158,7 +158,7 @@ class Entry:
         ]
 
     def load(self) -> Callable:
-        """Import the factory. A plugin's failure becomes a `PluginError`; a folder's module must be the folder's own."""
+        """Import the factory; the module of a folder's plugin must be the folder's own."""
         if self.function is not None:
             return self.function
         module_name, _, attribute = self.target.partition(":")
@@ -171,7 +171,7 @@ class Entry:
             and Path(module.__file__ or "").resolve() != self.path.resolve()
         ):
             raise PluginError(
-                f"{self.name} cannot be loaded from {self.path}: a module {module_name!r} is already there at {module.__file__};"
+                f"{self.name} cannot be loaded from {self.path}: {module_name!r} is already at {module.__file__};"
                 " rename one of them."
             )
         return getattr(module, attribute)
