@@ -30,7 +30,8 @@ def builder(source: str, data_dir: str | None = None) -> tfds.core.DatasetBuilde
 def arrays(prepared: tfds.core.DatasetBuilder, split: str) -> Mapping[str, np.ndarray]:
     """A whole split as one NumPy array per feature [examples, ...], in the order of its files."""
     config = tfds.ReadConfig(interleave_cycle_length=1)
-    return tfds.as_numpy(prepared.as_dataset(split=split, batch_size=-1, shuffle_files=False, read_config=config))
+    batches = list(tfds.as_numpy(prepared.as_dataset(split=split, read_config=config).batch(1024)))
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def held_out(count: int, seed: int, share: int) -> tuple[np.ndarray, np.ndarray]:

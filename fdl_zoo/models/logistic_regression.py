@@ -16,7 +16,6 @@ CARD = Card(
     num_outputs=10,
     num_params=784 * 10 + 10,
     tags=("dense", "convex"),
-    capabilities=("full_batch",),
     ranges={"l1": "[0, inf)", "l2": "[0, inf)"},
     recipes={
         "digits": Recipe({"name": "adam", "learning_rate": 0.01}, batch_size=32, epochs=30),

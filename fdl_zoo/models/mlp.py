@@ -1,8 +1,9 @@
 """Multilayer perceptron 784-256-256-10: two layers of ReLU neurons between pixels and classes (chapter 3).
 
-He normal initial weights are Keras's: cut off at two standard deviations and widened so that the variance is the book's 2 / inputs
-(`book_normal` is not cut off, `uniform` is the book's comparison on [-1, 1)). The output is logits; the notes put a
-ReLU on them, which `relu_logits` does too: a class whose logit falls below zero for every example then gets no gradient.
+He normal initial weights are Keras's: cut off at two standard deviations and widened, so that the variance is the
+book's 2 / inputs (`book_normal` is not cut off, `uniform` is the book's comparison, on [-1, 1)). The output is logits.
+The notes put a ReLU on them, as `relu_logits` does: a class whose logit is below zero for every example gets no
+gradient.
 """
 
 from typing import Literal
@@ -20,7 +21,6 @@ CARD = Card(
     num_outputs=10,
     num_params=784 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10,
     tags=("dense",),
-    capabilities=("full_batch",),
     ranges={
         "units": "[1, inf)",
         "dropout": "[0, 1)",
