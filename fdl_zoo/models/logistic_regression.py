@@ -1,0 +1,46 @@
+"""Logistic regression: softmax of Wx + b, one layer of weights from pixels to classes (chapter 3).
+
+It outputs the logits Wx + b: the softmax is part of the loss, which the notes found to work better.
+"""
+
+import keras
+
+from fdl_zoo.card import Card, Recipe
+from fdl_zoo.models import _layers
+
+CARD = Card(
+    task=("classification", "binary", "regression"),
+    chapter=3,
+    citation="Buduma (2017), Fundamentals of Deep Learning, chapter 3",
+    input_shape=(28, 28, 1),
+    num_outputs=10,
+    num_params=784 * 10 + 10,
+    tags=("dense", "convex"),
+    ranges={"l1": "[0, inf)", "l2": "[0, inf)"},
+    recipes={
+        "digits": Recipe({"name": "adam", "learning_rate": 0.01}, batch_size=32, epochs=30),
+        "mnist": Recipe({"name": "sgd", "learning_rate": 0.01}, batch_size=100, epochs=1000),
+    },
+)
+
+
+def build(
+    input_shape: tuple[int, ...] = (28, 28, 1), num_outputs: int = 10, *, l1: float = 0.0, l2: float = 0.0
+) -> keras.Model:
+    """Builds the model; its weights start at zero, as in the book: the loss is convex.
+
+    Args:
+        input_shape: Shape of one example; it is flattened.
+        num_outputs: Number of classes.
+        l1: Weight of the sum of absolute weights in the loss.
+        l2: Weight of the sum of squared weights in the loss.
+    """
+    inputs = keras.Input(input_shape, name="input")
+    x = keras.layers.Flatten(name="flatten")(inputs)  # [batch, features]
+    output = keras.layers.Dense(
+        num_outputs,
+        kernel_initializer="zeros",
+        kernel_regularizer=_layers.regularizer(l1, l2),
+        name="output",
+    )
+    return keras.Model(inputs, output(x), name="logistic_regression")  # [batch, outputs]
