@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from fdl_zoo.card import Card
-from fdl_zoo.discovery import Discovery, keras_entries
+from fdl_zoo.discovery import Discovery
 from fdl_zoo.errors import InvalidName, PluginError
+from fdl_zoo.keras_source import keras_entries
 from fdl_zoo.registry import KINDS, Failure, Registry
 
 discovery = Discovery()

@@ -4,7 +4,6 @@ Nothing is imported here. What is wrong with a plugin is returned as a `Failure`
 break a listing.
 """
 
-import ast
 import importlib.metadata
 import importlib.util
 import os
@@ -205,36 +204,3 @@ def _search_locations(top: str) -> tuple[Path, ...]:
     if spec.submodule_search_locations is not None:
         return tuple(map(Path, spec.submodule_search_locations))
     return (Path(spec.origin),) if spec.origin else ()
-
-
-def keras_entries(kind: str) -> list[Entry]:
-    """Keras's own optimizers and callbacks as `keras/NAME`, found by their export marks in Keras's source."""
-    spec = importlib.util.find_spec("keras")
-    if kind not in ("optimizers", "callbacks") or spec is None:
-        return []
-    root = Path(next(iter(spec.submodule_search_locations or ())))
-    version = importlib.metadata.version("keras")
-    entries = []
-    for path in sorted((root / "src" / kind).glob("*.py")):
-        if path.stem.endswith("_test") or path.stem == "__init__":
-            continue
-        for name in _exported(path, f"keras.{kind}."):
-            entries.append(Entry(kind, f"keras/{name}", f"keras.{kind}:{name}", "keras", version, "keras", path))
-    return entries
-
-
-_ABSTRACT = {"Optimizer", "Callback", "CallbackList"}
-
-
-def _exported(path: Path, prefix: str) -> Iterator[str]:
-    text = path.read_text("utf-8")
-    if prefix not in text:
-        return
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.ClassDef) and node.name not in _ABSTRACT and _is_exported(node, prefix + node.name):
-            yield node.name
-
-
-def _is_exported(node: ast.ClassDef, name: str) -> bool:
-    marks = [each for mark in node.decorator_list for each in ast.walk(mark) if isinstance(each, ast.Constant)]
-    return any(mark.value == name for mark in marks)

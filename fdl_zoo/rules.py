@@ -1,11 +1,14 @@
 """The rules that cross the parts of a run, checked from cards and plain values before TensorFlow loads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 
 from fdl_zoo import availability, catalogue
-from fdl_zoo.errors import InvalidSpec
+from fdl_zoo.errors import InvalidOption, InvalidSpec
+from fdl_zoo.keras_source import keras_names
 from fdl_zoo.registry import Entry
 from fdl_zoo.spec import RunSpec
+from fdl_zoo.tasks import TASKS
 
 # Options of a model that draw at random in training, or change weights behind the optimizer's back.
 _RANDOM_OPTIONS = ("dropout", "batch_norm", "max_norm")
@@ -26,6 +29,7 @@ def check(spec: RunSpec, origins: Mapping[str, str]) -> None:
     _task(model, data)
     _shape(model, data)
     _placement(spec)
+    _names(spec, data)
     if data.card.source.startswith("tfds:"):
         availability.require(data.card.source, spec.data.options.get("data_dir"))
 
@@ -95,3 +99,24 @@ def _placement(spec: RunSpec) -> None:
             f"jit cannot be true on several devices ({spec.devices}): Keras cannot compile a replicated step;"
             " leave jit out, or name one device."
         )
+
+
+def _names(spec: RunSpec, data: Entry) -> None:
+    """Losses, metrics and the monitored metric must be there."""
+    if spec.loss is not None:
+        _known("loss", spec.loss, ["half_squared_error", "mean_output", *keras_names("losses")])
+    for metric in spec.metrics or ():
+        _known("metric", metric, ["accuracy", *keras_names("metrics")])
+    if len(data.card.tasks) == 1:
+        metrics = TASKS[data.card.tasks[0]].metrics if spec.metrics is None else spec.metrics
+        recorded = ["loss", *metrics]
+        _known("metric to monitor", spec.monitor, [*(f"val_{name}" for name in recorded), *recorded])
+
+
+def _known(noun: str, name: str, names: Iterable[str]) -> None:
+    names = list(names)
+    if name in names:
+        return
+    close = get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"it is one of {', '.join(names[:6])}, ..."
+    raise InvalidOption(f"There is no {noun} {name!r}: {hint}")

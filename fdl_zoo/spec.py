@@ -113,7 +113,7 @@ class RunSpec(BaseModel):
 
     def to_yaml(self) -> str:
         """The specification as YAML that `--config` accepts."""
-        return yaml.safe_dump(self.as_dict(), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(self.as_dict(), sort_keys=False, default_flow_style=None, width=120)
 
     def flat(self) -> dict[str, Any]:
         """Every value by its dotted path, callbacks by their name: `optimizer.learning_rate`."""
