@@ -47,8 +47,8 @@ class Tracker(Protocol):
     def log_facts(self, spec: str, facts: dict[str, Any]) -> None:
         """Sets the specification (YAML) as parameters, and the facts as tags and inputs."""
 
-    def known_points(self) -> set[tuple[str, int]]:
-        """Name and step of every point that the store has of this run."""
+    def missing(self, points: list[Point]) -> list[Point]:
+        """Those of the points of which the store has no value at their step."""
 
     def log_points(self, points: list[Point]) -> None:
         """Adds points in their order."""
@@ -73,9 +73,9 @@ class NullTracker:
     def log_facts(self, spec: str, facts: dict[str, Any]) -> None:
         """Does nothing."""
 
-    def known_points(self) -> set[tuple[str, int]]:
-        """Has none."""
-        return set()
+    def missing(self, points: list[Point]) -> list[Point]:
+        """Misses none."""
+        return []
 
     def log_points(self, points: list[Point]) -> None:
         """Does nothing."""

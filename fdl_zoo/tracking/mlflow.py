@@ -75,12 +75,16 @@ class MlflowTracker:
             self._client.log_inputs(self._run_id, [dataset_input(facts["dataset"])])
         self._client.log_text(self._run_id, spec, "spec.yaml")
 
-    def known_points(self) -> set[tuple[str, int]]:
+    def missing(self, points: list[Point]) -> list[Point]:
         """Asks the store for the history of each metric; a run that was made here has none yet."""
-        if self._is_new:
-            return set()
-        names = self._client.get_run(self._run_id).data.metrics
-        return {(name, each.step) for name in names for each in self._client.get_metric_history(self._run_id, name)}
+        if self._is_new or not points:
+            return points
+        known = {
+            (name, each.step)
+            for name in {safe_key(point.name) for point in points}
+            for each in self._client.get_metric_history(self._run_id, name)
+        }
+        return [point for point in points if (safe_key(point.name), point.step) not in known]
 
     def log_points(self, points: list[Point]) -> None:
         """One synchronous request per thousand points. The store drops points that it has exactly so."""

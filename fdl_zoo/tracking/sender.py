@@ -197,20 +197,15 @@ def _send_history(folder: RunFolder, tracker: Tracker, cursor: Cursor) -> None:
     lines = read_history(path, cursor.history_bytes if goes_on else 0)
     if not lines:
         return
-    points = [
-        point for line in lines for point in _points(line.values["metrics"], line.values["time"], line.values["step"])
-    ]
-    _send_points(tracker, points, compare=not goes_on)
+    points = [point for line in lines for point in _points(line.values)]
+    _send_points(tracker, points if goes_on else tracker.missing(points))
     cursor.history_bytes, cursor.last_line = lines[-1].end, lines[-1].text
     cursor.save()
 
 
-def _send_points(tracker: Tracker, points: list[Point], *, compare: bool) -> None:
-    """Sends points; with `compare` only those that the store lacks."""
-    known = tracker.known_points() if compare else set()
-    unknown = [point for point in points if (point.name, point.step) not in known]
-    if unknown:
-        tracker.log_points(unknown)
+def _send_points(tracker: Tracker, points: list[Point]) -> None:
+    if points:
+        tracker.log_points(points)
 
 
 def _points(line: Mapping[str, Any]) -> list[Point]:
@@ -252,9 +247,8 @@ def _send_end(folder: RunFolder, tracker: Tracker, cursor: Cursor, status: str) 
     if cursor.ended != status:
         history = folder.history()
         ended = folder.ended or (history[-1]["time"] if history else folder.started)
-        _send_points(
-            tracker, _points({"metrics": folder.metrics, "time": ended, "step": _last_step(folder)}), compare=True
-        )
+        final = _points({"metrics": folder.metrics, "time": ended, "step": _last_step(folder)})
+        _send_points(tracker, tracker.missing(final))
         tracker.end("KILLED" if status == "INTERRUPTED" else status, folder.reason, ended)
         cursor.ended = status
         cursor.save()
