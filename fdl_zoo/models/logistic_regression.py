@@ -5,7 +5,7 @@ It outputs the logits Wx + b: the softmax is part of the loss, which the notes f
 
 import keras
 
-from fdl_zoo.card import Card, Recipe
+from fdl_zoo.card import Card, Recipe, Reference
 from fdl_zoo.models import _layers
 
 CARD = Card(
@@ -18,7 +18,14 @@ CARD = Card(
     tags=("dense", "convex"),
     ranges={"l1": "[0, inf)", "l2": "[0, inf)"},
     recipes={
-        "digits": Recipe({"name": "adam", "learning_rate": 0.01}, batch_size=32, epochs=30),
+        "digits": Recipe(
+            {"name": "adam", "learning_rate": 0.03},
+            batch_size=100,
+            epochs=60,
+            reference=Reference(
+                "test_accuracy", 0.983, tolerance=0.012, command="fdl train logistic_regression --data digits"
+            ),
+        ),
         "mnist": Recipe({"name": "sgd", "learning_rate": 0.01}, batch_size=100, epochs=1000),
     },
 )

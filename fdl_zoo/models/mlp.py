@@ -10,7 +10,7 @@ from typing import Literal
 
 import keras
 
-from fdl_zoo.card import Card, Recipe
+from fdl_zoo.card import Card, Recipe, Reference
 from fdl_zoo.models import _layers
 
 CARD = Card(
@@ -29,7 +29,12 @@ CARD = Card(
         "max_norm": "(0, inf)",
     },
     recipes={
-        "digits": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=30),
+        "digits": Recipe(
+            {"name": "adam", "learning_rate": 0.001},
+            batch_size=32,
+            epochs=30,
+            reference=Reference("test_accuracy", 0.994, tolerance=0.012, command="fdl train mlp --data digits"),
+        ),
         "mnist": Recipe({"name": "sgd", "learning_rate": 0.01}, batch_size=100, epochs=300),
     },
 )
