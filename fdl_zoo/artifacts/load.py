@@ -4,9 +4,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from fdl_zoo import backend
 from fdl_zoo.errors import InvalidData
 from fdl_zoo.tracking.folder import ROOT, find_folder
-from fdl_zoo import backend
 
 
 def load_model(reference: str | Path, *, root: Path = ROOT) -> Any:

@@ -57,7 +57,7 @@ def random_rotation(size: int, random: np.random.RandomState) -> np.ndarray:
 
 def hessian(size: int, seed: int) -> np.ndarray:
     """The matrix Q [size, size] in float64: a fixed constant of the problem, in DeepOBS's order of draws."""
-    random = np.random.RandomState(seed)  # noqa: NPY002 - DeepOBS's own generator, or Q would be another matrix
+    random = np.random.RandomState(seed)
     steep = max(1, size // 10)
     eigenvalues = np.concatenate([random.uniform(0.0, 1.0, size - steep), random.uniform(30.0, 60.0, steep)])
     rotation = random_rotation(size, random)
