@@ -6,11 +6,15 @@ Imported late, by the sender's thread or in a command's body. `fdl_zoo.tracking`
 import json
 import logging
 import re
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import (
@@ -26,8 +30,10 @@ from mlflow.entities import (
     RunTag,
 )
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model
+from mlflow.models import Model, ModelSignature
+from mlflow.types.schema import Schema, TensorSpec
 
+from fdl_zoo.data import Normalization
 from fdl_zoo.tracking import Point, RunDeleted
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.tracking.uri import EXPERIMENT, redacted, sqlite_path
@@ -40,6 +46,7 @@ UID_TAG = "fdl_zoo.uid"
 STEP_TAG = "fdl_zoo.step"
 _STANDARD_TAGS = {"command": "mlflow.source.name", "git_commit": "mlflow.source.git.commit"}
 _MAX_KEY, _MAX_PARAM, _MAX_TAG, _MAX_DIGEST = 250, 6000, 8000, 36
+IDENTITY = Normalization()
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH = 1000, 100
 
 
@@ -179,6 +186,82 @@ def artifact_location(uri: str, experiment: str) -> str | None:
     """Where the artifacts of an experiment go: beside an SQLite file; of a server that is the server's matter."""
     database = sqlite_path(uri)
     return (database.parent / "artifacts" / safe_key(experiment).replace("/", "_")).as_uri() if database else None
+
+
+def package_model(
+    model: Any,
+    folder: Path,
+    *,
+    input_example: np.ndarray,
+    class_names: Sequence[str] = (),
+    normalization: Normalization = IDENTITY,
+    task: str = "classification",
+    requires: Sequence[str] = (),
+) -> Path:
+    """Writes a model as an MLflow model folder, without a store: a SavedModel, `model.keras` and an example beside it.
+
+    The SavedModel takes raw units and returns probabilities (values for regression); it loads with TensorFlow alone and
+    runs no plugin's code. `model.keras` has the logits and the optimizer.
+
+    Args:
+        model: A built `keras.Model` that outputs logits, or values.
+        folder: Where to; what is there is replaced once the new one is whole.
+        input_example: A few raw examples [batch, ...] in the data type that users will give.
+        class_names: A name per output, kept in the metadata.
+        normalization: How raw units became the model's inputs.
+        task: The dataset's task, which decides what turns logits into probabilities.
+        requires: What `model.keras` needs beyond Keras, as pip writes it (`fdl-zoo==0.1.0`), kept in the metadata.
+
+    Returns:
+        `folder`.
+    """
+    import mlflow.keras
+
+    from fdl_zoo.tracking.served import ServedModel
+
+    served = ServedModel(model, normalization, task)
+    example_output = np.asarray(served(input_example))
+    signature = ModelSignature(Schema([_tensor(input_example)]), Schema([_tensor(example_output)]))
+    metadata = {"class_names": list(class_names), "task": task, "model_keras_requires": list(requires)}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Made first, because MLflow writes the example before it makes the folder.
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        with _quiet_keras():
+            mlflow.keras.save_model(
+                served,
+                str(unfinished),
+                save_exported_model=True,
+                signature=signature,
+                input_example=input_example,
+                pip_requirements=[f"{each}=={version(each)}" for each in ("keras", "numpy", "tensorflow")],
+                metadata=metadata,
+            )
+            model.save(unfinished / "model.keras")
+        unfinished.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def _tensor(example: np.ndarray) -> TensorSpec:
+    return TensorSpec(example.dtype, (-1, *example.shape[1:]))
+
+
+@contextmanager
+def _quiet_keras() -> Iterator[None]:
+    """Keeps Keras's report of an export from standard output."""
+    import keras
+
+    was_interactive = keras.config.is_interactive_logging_enabled()
+    keras.config.disable_interactive_logging()
+    try:
+        yield
+    finally:
+        if was_interactive:
+            keras.config.enable_interactive_logging()
 
 
 def create_database(path: Path, final: Path) -> None:

@@ -176,8 +176,8 @@ def _mirror(folder: RunFolder, tracker: Tracker) -> None:
     _send_facts(folder, tracker, cursor)
     _send_history(folder, tracker, cursor)
     _send_artifacts(folder, tracker, cursor)
+    _send_model(folder, tracker, cursor)
     if status != "RUNNING":
-        _send_model(folder, tracker, cursor)
         _send_end(folder, tracker, cursor, status)
 
 
