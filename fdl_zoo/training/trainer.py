@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fdl_zoo import backend, catalogue
 from fdl_zoo.data import Context, Dataset
 from fdl_zoo.errors import InvalidData, TrainingFailed, ZooError
-from fdl_zoo.layers import Layer
+from fdl_zoo.layers import make_layers
 from fdl_zoo.resolution import Resolved, resolve
-from fdl_zoo.spec import EntryReference, RunSpec, read_config, set_path
+from fdl_zoo.spec import EntryReference, RunSpec
 from fdl_zoo.tracking import default_uri
 from fdl_zoo.tracking.folder import ROOT, RunFolder, new_name
 from fdl_zoo.tracking.recorder import Recorder
@@ -59,35 +61,6 @@ def train(
     """
     layers = make_layers(model, data, optimizer, learning_rate, callbacks, config, settings, values)
     return execute(resolve(layers, data_dir), root=root, progress=progress or Lines())
-
-
-def make_layers(
-    model: Any = None,
-    data: Any = None,
-    optimizer: Any = None,
-    learning_rate: float | None = None,
-    callbacks: Iterable[Any] | None = None,
-    config: str | Path | None = None,
-    settings: Iterable[str] = (),
-    values: Mapping[str, Any] | None = None,
-    origin: str = "given",
-) -> list[Layer]:
-    """The user's layers, weakest first: the file, what was given by keyword or flag, the settings."""
-    for key, given in {"model": model, "data": data, "optimizer": optimizer}.items():
-        if given is not None and not isinstance(given, (str, Mapping)):
-            raise ZooError(
-                f"{key} cannot be {type(given).__name__!r}: give a name, so that it is made inside the strategy's scope"
-                " and the run can be repeated."
-            )
-    given = {"model": model, "data": data, "optimizer": optimizer, **(values or {})}
-    layers = [] if config is None else [Layer(str(config), read_config(config))]
-    layers.append(Layer(origin, {key: value for key, value in given.items() if value is not None}))
-    if learning_rate is not None:
-        layers.append(Layer(origin, {"optimizer": {"learning_rate": learning_rate}}))
-    for callback in callbacks or ():
-        named = {"name": callback} if isinstance(callback, str) else dict(callback)
-        layers.append(Layer(origin, {"callbacks": {named.pop("name"): named}}))
-    return layers + [Layer("--set", set_path(text)) for text in settings]
 
 
 def first_line(spec: RunSpec, name: str, root: str | Path) -> str:
@@ -238,11 +211,20 @@ class _Training:
 
     def _package(self, data: Dataset) -> None:
         """Put the model that a store serves beside the run: raw units in, probabilities out."""
-        if self.sender is None:
+        if self.sender is None or data.task == "objective":  # an objective predicts nothing
             return
         from fdl_zoo.tracking.mlflow import package_model
 
-        package_model(self.model, self.folder.model, data=data, versions=self.folder.facts["versions"])
+        versions = self.folder.facts["versions"]
+        package_model(
+            self.model,
+            self.folder.model,
+            input_example=data.normalization.invert(data.train.take(np.arange(min(3, len(data.train))))[0]),
+            class_names=data.class_names,
+            normalization=data.normalization,
+            task=data.task,
+            requires=[f"{name}=={versions[name]}" for name in ("fdl-zoo", *provenance.plugins(self.spec))],
+        )
 
 
 def build_model(spec: RunSpec, data: Dataset) -> Any:
