@@ -141,7 +141,8 @@ def test_an_interval_holds_what_its_text_says(low, high, brackets, value):
 
 
 @pytest.mark.parametrize(
-    ("annotation", "value"), [("float", "1.5"), ("tuple[float, ...]", [0.5, 1]), ("tuple[tuple[float, ...], ...]", [[2]])]
+    ("annotation", "value"),
+    [("float", "1.5"), ("tuple[float, ...]", [0.5, 1]), ("tuple[tuple[float, ...], ...]", [[2]])],
 )
 def test_a_value_outside_the_range_names_the_range(annotation, value):
     option = Option("dropout", typed(annotation), 0.0, range=Interval.read("[0, 1)"))
@@ -181,7 +182,9 @@ def test_an_entry_without_options_says_so():
         convert_options({}, {"x": 1}, "adam")
 
 
-@given(st.one_of(st.integers(), st.floats(allow_nan=False), st.text(), st.booleans(), st.none(), st.lists(st.integers())))
+@given(
+    st.one_of(st.integers(), st.floats(allow_nan=False), st.text(), st.booleans(), st.none(), st.lists(st.integers()))
+)
 def test_conversion_is_idempotent(value):
     for annotation in ("int", "float", "str | None", "bool", "tuple[int, ...]", "int | Literal['full']", "float | str"):
         accepted = typed(annotation)
