@@ -136,7 +136,7 @@ def _installed_plugin(distribution: importlib.metadata.Distribution) -> Plugin |
     plugin = Plugin(folder.name.partition("-")[0], "", "installed", str(distribution.locate_file("")))
     try:
         text = distribution.read_text("entry_points.txt") or ""
-        if "fdl_zoo." not in text:  # their metadata need not be parsed
+        if "[fdl_zoo." not in text:  # their metadata need not be parsed
             return None
         plugin.distribution = _named(distribution.name)
         plugin.version = distribution.version or ""
@@ -188,17 +188,17 @@ def _folder_plugin(pyproject: Path) -> Plugin:
 
 
 def _add_entry(plugin: Plugin, kind: str, name: str, target: str, folder: Path | None = None) -> None:
-    module, _, attribute = (str(target).partition("[")[0].strip()).partition(":")
+    module, _, attribute = (part.strip() for part in str(target).partition("[")[0].partition(":"))
+    full_name = f"{plugin.distribution}/{name}"
     if not all(word.isidentifier() for word in normalise(name).split(".")):
-        plugin.fail("metadata", f"an entry cannot be named {name!r}: {NAMING}.", name, kind)
+        plugin.fail("metadata", f"an entry cannot be named {name!r}: {NAMING}.", full_name, kind)
         return
     if not all(word.isidentifier() for word in (*module.split("."), attribute)):
-        plugin.fail("metadata", f'{name} = {target!r} is no entry: write name = "module:build".', name, kind)
+        plugin.fail("metadata", f'{name} = {target!r} is no entry: write name = "module:build".', full_name, kind)
         return
     roots = [folder, folder / "src"] if folder else _search_locations(module.partition(".")[0])
     path = next((found for root in roots for found in _candidates(root, module, bool(folder)) if found.is_file()), None)
     search = _search_folder(path, module) if folder and path else None
-    full_name = f"{plugin.distribution}/{name}"
     plugin.entries.append(
         Entry(kind, full_name, f"{module}:{attribute}", plugin.distribution, plugin.version, plugin.door, path, search)
     )
