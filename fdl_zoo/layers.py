@@ -83,7 +83,7 @@ class Merge:
         for each in added:
             name = each.pop("name")
             known[name] = {**known.get(name, {}), **each}
-            self.origins[f"callbacks.{name}.name"] = origin
+            self.origins.setdefault(f"callbacks.{name}.name", origin)
             self._mark(f"callbacks.{name}", each, origin)
 
     def _mark(self, path: str, value: Any, origin: str) -> None:

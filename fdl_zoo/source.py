@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ _OPERATORS: dict[type, Callable] = {
     ast.UAdd: operator.pos,
 }
 _NESTED: dict[str, type] = {"Recipe": Recipe, "Reference": Reference, "Variant": Variant}
+_UNIONS = {"Union": Type(), "Optional": Type(nullable=True)}  # what Python makes of `|` with a Literal
 _SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 
 BASE_OPTIONS: dict[str, Option] = {
@@ -314,7 +316,7 @@ def _expression(text: str) -> ast.expr | None:
 
 def _read_annotation(node: ast.expr | None, name: str) -> Type:
     match node:
-        case ast.Constant(value=None):
+        case ast.Constant(value=None) | ast.Name(id="NoneType"):
             return Type(nullable=True)
         case ast.Constant(value=str() as text) if (inner := _expression(text)) is not None:
             return _read_annotation(inner, name)
@@ -322,6 +324,9 @@ def _read_annotation(node: ast.expr | None, name: str) -> Type:
             return Type((_SCALARS[word],))
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             return _read_annotation(left, name) | _read_annotation(right, name)
+        case ast.Subscript(value=ast.Name(id=word) | ast.Attribute(attr=word), slice=inner) if word in _UNIONS:
+            members = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+            return reduce(operator.or_, (_read_annotation(each, name) for each in members), _UNIONS[word])
         case ast.Subscript(value=ast.Name(id="Literal") | ast.Attribute(attr="Literal"), slice=choices):
             items = choices.elts if isinstance(choices, ast.Tuple) else [choices]
             values = tuple(map(_literal, items))

@@ -133,7 +133,7 @@ class RunSpec(BaseModel):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values in the order of the fields: what YAML and the run's parameters hold."""
-        return self.model_dump(mode="json")
+        return _plain(self.model_dump())
 
     def to_yaml(self) -> str:
         """The specification as YAML that `--config` accepts."""
@@ -142,6 +142,13 @@ class RunSpec(BaseModel):
     def flat(self) -> dict[str, Any]:
         """Every value by its dotted path, callbacks by their name: `optimizer.learning_rate`."""
         return dict(flatten(self.as_dict()))
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists; pydantic's own way to JSON would write infinity as null."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

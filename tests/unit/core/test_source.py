@@ -400,3 +400,22 @@ def test_base_options_are_those_of_keras():
     assert {name: each.default for name, each in parameters.items()} == {
         name: option.default for name, option in BASE_OPTIONS.items()
     }
+
+
+def test_unions_with_a_literal_are_read_live_and_from_source(tmp_path):
+    text = (
+        "from typing import Literal, Optional, Union\n"
+        "def build(*, a: Literal['x'] | None = None, b: int | Literal['auto'] = 'auto', c: Optional[int] = 1,\n"
+        "          d: Union[int, str, None] = 1, e: tuple[Literal['x', 'y'], ...] = ()): ...\n"
+    )
+    space = {}
+    exec(text, space)
+    live, read = read_callable(space["build"], Card()), entry_of(tmp_path, text)
+    assert live.options == read.options
+    assert [str(option.type) for option in read.options.values()] == [
+        "one of x or none",
+        "int or one of auto",
+        "int or none",
+        "int or str or none",
+        "several one of x, y",
+    ]
