@@ -8,35 +8,20 @@ from fdl_zoo.errors import InvalidData
 
 
 @keras.saving.register_keras_serializable(package="fdl_zoo")
-class LearnedState(keras.Layer):
-    """An initial state that is learned like any weight: one vector, the same for every sequence of a batch."""
+class LearnedStateRNN(keras.layers.RNN):
+    """A recurrent layer whose initial state is learned like any weight: one vector, the same for every sequence.
 
-    def __init__(self, units: int, **options: Any) -> None:
-        """Takes Keras's base options.
+    It is part of the layer because Keras loses the mask of padded sequences where an initial state is passed in.
+    """
 
-        Args:
-            units: Length of the state.
-            **options: Those of `keras.Layer`.
-        """
-        super().__init__(**options)
-        self.units = units
+    def build(self, sequences_shape: tuple[int | None, ...], initial_state_shape: Any = None) -> None:
+        """Makes the cell's weights, and the state [units], zero at first."""
+        super().build(sequences_shape, initial_state_shape)
+        self.state = self.add_weight(shape=(self.cell.state_size,), initializer="zeros", name="initial_state")
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the state [units], zero at first."""
-        self.state = self.add_weight(shape=(self.units,), initializer="zeros", name="state")
-
-    def call(self, inputs: Any) -> Any:
+    def get_initial_state(self, batch_size: Any) -> list[Any]:
         """The state for each sequence of a batch, [batch, units]."""
-        batch = keras.ops.shape(inputs)[0]
-        return keras.ops.broadcast_to(self.state, (batch, self.units))
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """[batch, units]."""
-        return (input_shape[0], self.units)
-
-    def get_config(self) -> dict[str, Any]:
-        """Options for a copy."""
-        return super().get_config() | {"units": self.units}
+        return [keras.ops.broadcast_to(self.state, (batch_size, self.cell.state_size))]
 
 
 def scaled_gradient(weight: Any, scale: float) -> Any:

@@ -57,13 +57,11 @@ def build(
         InvalidData: Examples are no sequences.
     """
     inputs, x = _recurrent.sequence_input("rnn", input_shape, vocabulary, embedding)  # [batch, time, features]
-    options = {"activation": activation, "name": "recurrent"}
     if gradients == "sum":
-        layer = keras.layers.SimpleRNN(units, unroll=unroll, **options)
+        cell = keras.layers.SimpleRNNCell(units, activation=activation)
     else:
         cell = _recurrent.AveragedCell(units, steps=input_shape[0], activation=activation)
-        layer = keras.layers.RNN(cell, unroll=unroll, name="recurrent")
-    state = _recurrent.LearnedState(units, name="initial_state")(inputs) if learned_state else None  # [batch, units]
-    x = layer(x, initial_state=state)  # [batch, units]
+    layer = _recurrent.LearnedStateRNN if learned_state else keras.layers.RNN
+    x = layer(cell, unroll=unroll, name="recurrent")(x)  # [batch, units]
     outputs = keras.layers.Dense(num_outputs, name="output")(x)  # [batch, outputs]
     return keras.Model(inputs, outputs, name="rnn")

@@ -28,8 +28,8 @@ def sigmoid(z):
 
 def test_rnn_equals_numpy_from_its_learned_state():
     model = randomize(rnn.build((6, 3), 2, units=5))
-    kernel, recurrent, bias = model.get_layer("recurrent").get_weights()
-    state = np.tile(model.get_layer("initial_state").get_weights()[0], (4, 1)).astype(np.float64)
+    state, kernel, recurrent, bias = model.get_layer("recurrent").get_weights()
+    state = np.tile(state, (4, 1)).astype(np.float64)
     for step in range(6):
         state = np.tanh(X[:, step] @ kernel + state @ recurrent + bias)
     weight, offset = model.get_layer("output").get_weights()
@@ -74,10 +74,10 @@ def test_averaged_gradients_are_the_sum_over_time_divided_by_the_steps(unroll):
 
 def test_the_initial_state_is_learned():
     model = rnn.build((6, 3), 2, units=5)
-    assert (model.get_layer("initial_state").get_weights()[0] == 0).all()
+    assert (model.get_layer("recurrent").state.numpy() == 0).all()
     model.compile("sgd", "mse")
     model.fit(X, np.ones((4, 2)), verbose=0)
-    assert (model.get_layer("initial_state").get_weights()[0] != 0).any()
+    assert (model.get_layer("recurrent").state.numpy() != 0).any()
 
 
 def test_lstm_equals_numpy_by_the_books_gates():
