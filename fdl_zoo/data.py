@@ -56,7 +56,7 @@ class Normalization:
 
     @classmethod
     def fit(cls, raw: np.ndarray) -> "Normalization":
-        """Mean and standard deviation per feature of the training split [examples, features]; 1 where it is constant."""
+        """Mean and deviation per feature of the training split [examples, features]; 1 where it is constant."""
         deviation = raw.std(axis=0, dtype=np.float64)
         return cls(raw.mean(axis=0, dtype=np.float64), np.where(deviation > 0, deviation, 1.0))
 
