@@ -6,7 +6,7 @@ from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, wi
 
 
 @click.command("list")
-@click.argument("kind", required=False, type=click.Choice(["models", "optimizers", "callbacks", "datasets"]))
+@click.argument("kind", required=False)
 @click.option("--match", "-m", multiple=True, metavar="PATTERN", help="Names that match a wildcard; may be repeated.")
 @click.option("--task", help="A task: classification, binary, regression or objective.")
 @click.option("--chapter", type=int, help="The chapter of the book.")
@@ -25,7 +25,7 @@ def command(ctx: click.Context, kind: str | None, match: tuple[str, ...], names:
     if filters["task"] not in (None, *TASKS):
         raise InvalidOption(f"--task cannot be {filters['task']!r}: it is one of {', '.join(TASKS)}.")
     honour_strict(ctx)
-    kinds = [kind] if kind else list(catalogue.REGISTRIES)
+    kinds = [catalogue.registry(kind).kind] if kind else list(catalogue.REGISTRIES)
     found, complaint = {}, None
     for each in kinds:
         try:
