@@ -273,10 +273,12 @@ def _address(folder: RunFolder) -> str:
     return stated
 
 
-def _in_words(error: Exception) -> str:
-    """The first line of an error, without secrets, short enough for one sentence."""
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return redacted(first)[:200].rstrip(". ")
+def _in_words(error: BaseException) -> str:
+    """The first line of what first went wrong, without secrets, short enough for one sentence."""
+    while inner := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        error = inner
+    words = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+    return redacted(words.splitlines()[0])[:200].rstrip(". ")
 
 
 def _unsent(folder: RunFolder | Path, uri: str, why: str) -> str:
