@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.tracking.mlflow import MlflowTracker
@@ -108,6 +109,7 @@ def test_read_only_store(open_root, log, client, points):
     assert "\n" not in message
     open_root.chmod(0o755)
     (open_root / "mlflow.db").chmod(0o644)
+    SqlAlchemyStore._engine_map[uri].dispose()  # a later command is a new process, without this one's connections
     assert send_unsent(open_root) == []
     assert points(uri, run) == [(23, 1.0), (46, 0.5)]
 
