@@ -83,7 +83,18 @@ def browser(tmp_path):
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.skip(f"no browser is installed (looked for {', '.join(BROWSERS)})")
-    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--window-size=1400,1100"]
+    switches = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--hide-scrollbars",
+        "--window-size=1400,1100",
+    ]
 
     def look(url, picture):
         command = [path, *switches, f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=20000"]
