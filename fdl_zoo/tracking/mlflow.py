@@ -20,6 +20,7 @@ from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
     DatasetInput,
+    ExperimentTag,
     InputTag,
     LoggedModel,
     LoggedModelOutput,
@@ -44,7 +45,8 @@ for _noisy in ("mlflow.store.db.utils", "alembic.runtime.migration", "urllib3.co
 
 UID_TAG = "fdl_zoo.uid"
 STEP_TAG = "fdl_zoo.step"
-_STANDARD_TAGS = {"command": "mlflow.source.name", "git_commit": "mlflow.source.git.commit"}
+# Lets the UI show curves and training runs, where it would take an experiment for one with language models.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _MAX_KEY, _MAX_PARAM, _MAX_TAG, _MAX_DIGEST = 250, 6000, 8000, 36
 IDENTITY = Normalization()
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH = 1000, 100
@@ -78,6 +80,7 @@ class MlflowTracker:
         """Parameters from the specification, tags and the dataset from the facts, and the specification as a file."""
         self._log_params(dict(flattened(yaml.safe_load(spec) or {})))
         self._log_tags({name: value for name, value in facts.items() if name != "dataset"})
+        self._log_tags(standard_tags(facts))
         if facts.get("dataset"):
             self._client.log_inputs(self._run_id, [dataset_input(facts["dataset"])])
         self._client.log_text(self._run_id, spec, "spec.yaml")
@@ -118,8 +121,11 @@ class MlflowTracker:
         return model.model_id
 
     def end(self, status: str, reason: str, time: float) -> None:
-        """Sets the reason as a tag, and the status."""
-        self._client.set_tag(self._run_id, "reason", reason[:_MAX_TAG])
+        """Sets the status, and the reason as a tag; a run that was resumed and finished has none."""
+        if reason:
+            self._client.set_tag(self._run_id, "reason", reason[:_MAX_TAG])
+        elif not self._is_new and "reason" in self._client.get_run(self._run_id).data.tags:
+            self._client.delete_tag(self._run_id, "reason")
         self._client.set_terminated(self._run_id, status, int(time * 1000))
 
     def _find(self, run: RunFolder) -> Run | None:
@@ -148,7 +154,8 @@ class MlflowTracker:
         if found is not None:
             return found.experiment_id
         try:
-            return self._client.create_experiment(self._experiment, artifact_location(self._uri, self._experiment))
+            place = artifact_location(self._uri, self._experiment)
+            return self._client.create_experiment(self._experiment, place, tags=_EXPERIMENT_TAGS)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -165,8 +172,7 @@ class MlflowTracker:
             self._log_tags({"resumed": changed})
 
     def _log_tags(self, facts: Mapping[str, Any]) -> None:
-        named = {_STANDARD_TAGS.get(name, name): value for name, value in facts.items()}
-        tags = [RunTag(name, value[:_MAX_TAG]) for name, value in flattened(named)]
+        tags = [RunTag(name, value[:_MAX_TAG]) for name, value in flattened(facts)]
         for start in range(0, len(tags), _PARAMS_PER_BATCH):
             self._client.log_batch(self._run_id, tags=tags[start : start + _PARAMS_PER_BATCH], synchronous=True)
 
@@ -180,6 +186,16 @@ class MlflowTracker:
         model = self._client.create_logged_model(self._experiment_id(), "model", self._run_id, tags, model_type="keras")
         self._client.log_outputs(self._run_id, [LoggedModelOutput(model.model_id, step=step)])
         return model
+
+
+def standard_tags(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What MLflow's UI shows as the source of a run. It cuts a name at its last slash, so this is `fdl train` alone."""
+    tags = {}
+    if facts.get("command"):
+        tags["mlflow.source.name"] = " ".join(str(facts["command"]).split()[:2])
+    if facts.get("git_commit"):
+        tags["mlflow.source.git.commit"] = str(facts["git_commit"])
+    return tags
 
 
 def artifact_location(uri: str, experiment: str) -> str | None:
@@ -271,7 +287,8 @@ def create_database(path: Path, final: Path) -> None:
     uri = f"sqlite:///{final}"
     store = SqlAlchemyStore(f"sqlite:///{path}", (final.parent / "artifacts").as_uri())
     try:
-        store.create_experiment(EXPERIMENT, artifact_location(uri, EXPERIMENT))
+        tags = [ExperimentTag(*tag) for tag in _EXPERIMENT_TAGS.items()]
+        store.create_experiment(EXPERIMENT, artifact_location(uri, EXPERIMENT), tags=tags)
     finally:
         store.engine.dispose()
 
