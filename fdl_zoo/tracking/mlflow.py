@@ -5,7 +5,6 @@ Imported late, by the sender's thread or in a command's body. `fdl_zoo.tracking`
 
 import json
 import logging
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +36,8 @@ from mlflow.types.schema import Schema, TensorSpec
 from fdl_zoo.data import Normalization
 from fdl_zoo.tracking import Point, RunDeleted
 from fdl_zoo.tracking.folder import RunFolder
-from fdl_zoo.tracking.uri import EXPERIMENT, redacted, sqlite_path
+from fdl_zoo.tracking.names import MAX_VALUE, flattened, safe_key
+from fdl_zoo.tracking.uri import EXPERIMENT, sqlite_path
 
 # They print, with a traceback, what is raised as well; a raised error is answered by its receiver, in one sentence.
 for _noisy in ("mlflow.store.db.utils", "alembic.runtime.migration", "urllib3.connectionpool"):
@@ -47,7 +47,7 @@ UID_TAG = "fdl_zoo.uid"
 STEP_TAG = "fdl_zoo.step"
 # Lets the UI show curves and training runs, where it would take an experiment for one with language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-_MAX_KEY, _MAX_PARAM, _MAX_TAG, _MAX_DIGEST = 250, 6000, 8000, 36
+_MAX_DIGEST = 36
 IDENTITY = Normalization()
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH = 1000, 100
 
@@ -123,7 +123,7 @@ class MlflowTracker:
     def end(self, status: str, reason: str, time: float) -> None:
         """Sets the status, and the reason as a tag; a run that was resumed and finished has none."""
         if reason:
-            self._client.set_tag(self._run_id, "reason", reason[:_MAX_TAG])
+            self._client.set_tag(self._run_id, "reason", reason[:MAX_VALUE])
         elif not self._is_new and "reason" in self._client.get_run(self._run_id).data.tags:
             self._client.delete_tag(self._run_id, "reason")
         self._client.set_terminated(self._run_id, status, int(time * 1000))
@@ -172,7 +172,7 @@ class MlflowTracker:
             self._log_tags({"resumed": changed})
 
     def _log_tags(self, facts: Mapping[str, Any]) -> None:
-        tags = [RunTag(name, value[:_MAX_TAG]) for name, value in flattened(facts)]
+        tags = [RunTag(name, value) for name, value in flattened(facts)]
         for start in range(0, len(tags), _PARAMS_PER_BATCH):
             self._client.log_batch(self._run_id, tags=tags[start : start + _PARAMS_PER_BATCH], synchronous=True)
 
@@ -309,21 +309,3 @@ def dataset_input(facts: Mapping[str, Any]) -> DatasetInput:
     )
     tags = [InputTag("mlflow.data.context", "training"), InputTag("sha256", facts["digest"])]
     return DatasetInput(dataset, tags)
-
-
-def flattened(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested mappings as dotted names with values as text; lists of named things by their names, secrets left out."""
-    if isinstance(values, list) and values and all(isinstance(each, dict) and "name" in each for each in values):
-        values = {each["name"]: {key: value for key, value in each.items() if key != "name"} for each in values}
-    if isinstance(values, Mapping) and (values or not prefix):
-        for name, value in values.items():
-            yield from flattened(value, f"{prefix}.{name}" if prefix else str(name))
-    else:
-        text = redacted(values if isinstance(values, str) else json.dumps(values, default=str))
-        yield safe_key(prefix), text if len(text) <= _MAX_PARAM else text[: _MAX_PARAM - 3] + "..."
-
-
-def safe_key(name: str) -> str:
-    """A name of a metric, parameter or tag with what MLflow refuses replaced: `top@5` becomes `top_5`."""
-    parts = re.sub(r"[^\w\-. /]", "_", name, flags=re.ASCII).split("/")
-    return "/".join(part if part.strip(".") else "_" for part in parts)[:_MAX_KEY]

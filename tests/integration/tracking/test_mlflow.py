@@ -6,7 +6,8 @@ import sqlite3
 import pytest
 
 from fdl_zoo.tracking import RunDeleted
-from fdl_zoo.tracking.mlflow import MlflowTracker, flattened, safe_key
+from fdl_zoo.tracking.mlflow import MlflowTracker
+from fdl_zoo.tracking.names import safe_key
 from fdl_zoo.tracking.sender import mark_unsent, mirror, send_unsent
 
 
@@ -149,22 +150,3 @@ def test_any_name_is_brought_into_a_form_that_mlflow_takes(uri, run, name, log, 
     mirror(run, MlflowTracker(uri))
     assert points(uri, run, safe_key(name)) == [(23, 2.5)]
     assert name != "plain/ok 1.2-3_4" or safe_key(name) == name
-
-
-def test_flattened_specification():
-    spec = {
-        "model": {"name": "mlp", "units": [2, 3], "dropout": None},
-        "callbacks": [{"name": "early_stopping", "patience": 3}, {"name": "checkpoint"}],
-        "metrics": [],
-        "long": "x" * 7000,
-    }
-    flat = dict(flattened(spec))
-    assert flat.pop("long") == "x" * 5997 + "..."
-    assert flat == {
-        "model.name": "mlp",
-        "model.units": "[2, 3]",
-        "model.dropout": "null",
-        "callbacks.early_stopping.patience": "3",
-        "callbacks.checkpoint": "{}",
-        "metrics": "[]",
-    }
