@@ -55,7 +55,7 @@ def train(make, strategy=None, jit=False, x=None, y=None) -> np.ndarray:
     scope = strategy.scope if replicas > 1 else contextlib.nullcontext
     with scope():
         keras.utils.set_random_seed(5)
-        model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4, activation="tanh"), keras.layers.Dense(2)])
+        model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2, activation="tanh")])
         optimizer = make()
         optimizer.build(model.trainable_variables)
 

@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from tests.unit.optimizers.oracles import CASES
 
 import fdl_zoo.optimizers as optimizers
 from fdl_zoo.errors import InvalidData
 from fdl_zoo.optimizers import adam, momentum, rmsprop, sgd
+from tests.unit.optimizers.oracles import CASES
 
 STEPS = 20
 
@@ -83,7 +83,9 @@ def trained(optimizer, units: int = 3) -> keras.Model:
 
 def test_a_state_is_not_loaded_before_the_optimizer_is_built(tmp_path):
     path = save(trained(adam.build()), tmp_path)
-    with pytest.raises(ValueError, match=r"before it is built: call `optimizer.build\(model.trainable_variables\)` first"):
+    with pytest.raises(
+        ValueError, match=r"before it is built: call `optimizer.build\(model.trainable_variables\)` first"
+    ):
         compiled(adam.build()).load_weights(path)
 
 
