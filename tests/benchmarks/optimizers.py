@@ -1,8 +1,8 @@
 """Step times of the first-order optimizers, interleaved in one run: `python tests/benchmarks/optimizers.py`.
 
 Without jit: one update of ours against Keras's of the same name (at most 1 is wanted). With jit: a whole step (forward,
-Without jit: one update of ours against Keras's of the same name (at most 1 is wanted). With jit: a whole step (forward,
 backward, update) against forward and backward alone (at most 1.05). On 784-256-256-10, and on a net of 50 variables.
+"""
 
 import time
 from collections.abc import Callable
