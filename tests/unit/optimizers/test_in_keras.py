@@ -23,7 +23,7 @@ def data() -> tuple[np.ndarray, np.ndarray]:
 
 def compiled(optimizer, **options) -> keras.Model:
     keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8, activation="tanh"), keras.layers.Dense(3)])
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer=optimizer, loss=loss, **options)
     return model
@@ -106,9 +106,9 @@ def test_mixed_precision_wraps_and_skips_what_overflows():
     assert int(model.optimizer.inner_optimizer.iterations) == 12
 
 
-@pytest.mark.parametrize("options", [{}, {"global_clipnorm": 0.1, "gradient_accumulation_steps": 2, "use_ema": True}])
-def test_loss_scaling_is_the_same_everywhere(options, two_replicas):
+def test_loss_scaling_is_the_same_everywhere(two_replicas):
     """A power of two cancels exactly, so weights equal those without scaling, on one device and on two."""
+    options = {"global_clipnorm": 0.1, "gradient_accumulation_steps": 2, "use_ema": True}
 
     def scaled():
         return keras.optimizers.LossScaleOptimizer(adam.build(**options), initial_scale=2.0**10)
