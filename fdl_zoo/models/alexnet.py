@@ -35,7 +35,7 @@ CARD = Card(
     + 4096 * 1000
     + 1000,
     tags=("images", "convolution", "large"),
-    capabilities=("random_objective",),
+    capabilities=("image",),
     variants={
         "alexnet_small": Variant(
             {

@@ -36,7 +36,7 @@ CARD = Card(
     + 4096 * 1000
     + 1000,
     tags=("images", "convolution", "large"),
-    capabilities=("random_objective",),
+    capabilities=("image",),
     variants={
         "vgg16": Variant(
             {"convolutions": (2, 2, 3, 3, 3)},
