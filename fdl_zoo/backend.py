@@ -32,7 +32,7 @@ def _load() -> Any:
 
     if keras.backend.backend() != "tensorflow":
         raise ZooError(
-            f"Training cannot use Keras's backend {keras.backend.backend()!r}: unset KERAS_BACKEND, or choose tensorflow."
+            f"Training cannot use Keras's backend {keras.backend.backend()!r}: set KERAS_BACKEND=tensorflow."
         )
     for gpu in tf.config.list_physical_devices("GPU"):
         if not tf.config.experimental.get_memory_growth(gpu):

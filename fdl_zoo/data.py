@@ -69,6 +69,10 @@ class Normalization:
         """Raw values [..., *example] as float32 inputs of the same shape."""
         return ((np.asarray(raw, np.float64) - self.mean) / self.scale).astype(np.float32)
 
+    def invert(self, x: np.ndarray) -> np.ndarray:
+        """Inputs [..., *example] as float32 raw values of the same shape."""
+        return (np.asarray(x, np.float64) * self.scale + self.mean).astype(np.float32)
+
 
 @dataclass(frozen=True)
 class Dataset:

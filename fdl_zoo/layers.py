@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from fdl_zoo.card import Recipe
 from fdl_zoo.errors import InvalidSpec
-from fdl_zoo.spec import RunSpec
+from fdl_zoo.spec import RunSpec, read_config, set_path
 
 REFERENCES = ("model", "data", "optimizer")
 
@@ -129,3 +130,32 @@ def recipe_values(recipe: Recipe | None) -> dict[str, Any]:
         "drop_remainder": recipe.drop_remainder,
     }
     return {key: value for key, value in stated.items() if value is not None}
+
+
+def make_layers(
+    model: Any = None,
+    data: Any = None,
+    optimizer: Any = None,
+    learning_rate: float | None = None,
+    callbacks: Iterable[Any] | None = None,
+    config: str | Path | None = None,
+    settings: Iterable[str] = (),
+    values: Mapping[str, Any] | None = None,
+    origin: str = "given",
+) -> list[Layer]:
+    """The user's layers, weakest first: the file, what was given by keyword or flag, the settings."""
+    for key, given in {"model": model, "data": data, "optimizer": optimizer}.items():
+        if given is not None and not isinstance(given, (str, Mapping)):
+            raise InvalidSpec(
+                f"{key} cannot be {type(given).__name__!r}: give a name, so that it is made inside the strategy's scope"
+                " and the run can be repeated."
+            )
+    given = {"model": model, "data": data, "optimizer": optimizer, **(values or {})}
+    layers = [] if config is None else [Layer(str(config), read_config(config))]
+    layers.append(Layer(origin, {key: value for key, value in given.items() if value is not None}))
+    if learning_rate is not None:
+        layers.append(Layer(origin, {"optimizer": {"learning_rate": learning_rate}}))
+    for callback in callbacks or ():
+        named = {"name": callback} if isinstance(callback, str) else dict(callback)
+        layers.append(Layer(origin, {"callbacks": {named.pop("name"): named}}))
+    return layers + [Layer("--set", set_path(text)) for text in settings]

@@ -3,10 +3,12 @@
 This is the first of the two phases: it knows cards and signatures and imports no TensorFlow; the second builds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from fdl_zoo import catalogue, rules
 from fdl_zoo.card import Recipe
@@ -35,9 +37,24 @@ class Resolved:
     origins: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
-    def explain(self) -> list[tuple[str, Any, str]]:
-        """Path, value and origin of every value."""
-        return [(path, value, self.origins.get(path, "default")) for path, value in self.spec.flat().items()]
+    def explained(self) -> str:
+        """The specification as YAML, each value with its origin in a comment; `--config` accepts it."""
+        return "\n".join(self._explained(self.spec.as_dict(), "", ""))
+
+    def _explained(self, values: Mapping[str, Any], indent: str, path: str) -> Iterator[str]:
+        for key, value in values.items():
+            here = f"{path}{key}"
+            if isinstance(value, Mapping) and value:
+                yield f"{indent}{key}:"
+                yield from self._explained(value, indent + "  ", here + ".")
+            elif key == "callbacks" and value:
+                yield f"{indent}{key}:"
+                for each in value:
+                    lines = list(self._explained(each, indent + "  ", f"{here}.{each['name']}."))
+                    yield from [f"{indent}- {lines[0].strip()}", *lines[1:]]
+            else:
+                text = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
+                yield f"{indent}{key}: {text}  # {self.origins.get(here, 'default')}"
 
 
 def resolve(layers: Iterable[Layer], data_dir: str | None = None) -> Resolved:

@@ -188,6 +188,7 @@ def validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> RunSpec:
         if first["type"] == "extra_forbidden":
             raise InvalidSpec(f"A run has no key {path!r} ({origins.get(path, 'given')}).") from None
         message = first["msg"].removeprefix("Value error, ").replace("Input should be", "it is").lower()
+        message = message.replace("greater than or equal to", "at least")
         origin = f" ({origins[path]})" if path in origins else ""
         if path == "batch_size" and "full" not in message:
             message = "it is a number of examples, or full"

@@ -156,6 +156,7 @@ def send_unsent(root: Path = ROOT, *, tracker: Callable[[RunFolder, str], Tracke
             messages.append(_unsent(marker.parent, "", str(error).rstrip(".")))
             continue
         try:
+            mark_unsent(folder, uri)
             mirror(folder, tracker(folder, uri))
         except Exception as error:
             # Whatever a store raises, the command that the user gave goes on; the other runs of that store can wait.
@@ -265,7 +266,7 @@ def _address(folder: RunFolder) -> str:
     if stated == EMBEDDED:
         return embedded_uri(folder.root)
     current = default_uri(folder.root)
-    if redacted(current) == stated:
+    if stated in ("", redacted(current)):
         return current
     if "***" in stated:
         raise TrackingError(f"its store {stated} needs a password: set MLFLOW_TRACKING_URI")

@@ -9,6 +9,12 @@ from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.training.progress import Progress
 
 
+def ordered(logs: Mapping[str, float]) -> dict[str, float]:
+    """Keras's logs as plain numbers, training before validation and the loss first in each."""
+    names = sorted(logs, key=lambda name: (name.startswith("val_"), not name.endswith("loss"), name))
+    return {name: float(logs[name]) for name in names}
+
+
 class Recording(keras.callbacks.Callback):
     """Appends a synced line to the run's history at the end of each epoch.
 
@@ -27,7 +33,7 @@ class Recording(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Write the epoch's metrics, its learning rate and its duration."""
-        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        metrics = ordered(logs or {})
         metrics.setdefault("learning_rate", float(self.model.optimizer.learning_rate))
         metrics["epoch_seconds"] = time.perf_counter() - self._started
         step = int(self.model.optimizer.iterations)
@@ -58,7 +64,8 @@ class Reporting(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Hand on the epoch's metrics."""
-        metrics = {name: float(value) for name, value in (logs or {}).items() if name != "learning_rate"}
+        metrics = ordered(logs or {})
+        metrics.pop("learning_rate", None)
         self.progress.epoch(epoch + 1, metrics, time.perf_counter() - self._started)
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:

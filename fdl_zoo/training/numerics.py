@@ -12,7 +12,7 @@ def numerics(seed: int, precision: str) -> Iterator[None]:
 
     Args:
         seed: For Python, NumPy, TensorFlow and Keras.
-        precision: A dtype policy. With `float64` Keras's `floatx` is float64 too, since optimizers keep their rate in it.
+        precision: A dtype policy. `float64` sets Keras's `floatx` too, since optimizers keep their rate in it.
     """
     policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
     keras.utils.set_random_seed(seed)

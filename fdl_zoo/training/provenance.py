@@ -6,7 +6,6 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
 from typing import Any
 
 from fdl_zoo import catalogue
@@ -27,10 +26,11 @@ def starting_facts() -> dict[str, Any]:
 def versions(spec: RunSpec) -> dict[str, str]:
     """Versions of Python, of what we stand on, and of the plugins that the run uses."""
     found = {"python": platform.python_version()}
-    return found | {name: _version(name) for name in ("fdl-zoo", *_PACKAGES, *_plugins(spec))}
+    return found | {name: _version(name) for name in ("fdl-zoo", *_PACKAGES, *plugins(spec))}
 
 
-def _plugins(spec: RunSpec) -> Iterable[str]:
+def plugins(spec: RunSpec) -> list[str]:
+    """The distributions of plugins that a run uses."""
     named = [
         catalogue.models.find(spec.model.name),
         catalogue.datasets.find(spec.data.name),

@@ -1,17 +1,21 @@
 """Trains one run: names become a model inside a strategy's scope, Keras's `fit` trains it, the folder records it."""
 
+import importlib
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fdl_zoo import backend, catalogue
 from fdl_zoo.data import Context, Dataset
 from fdl_zoo.errors import InvalidData, TrainingFailed, ZooError
-from fdl_zoo.layers import Layer
+from fdl_zoo.layers import make_layers
 from fdl_zoo.resolution import Resolved, resolve
-from fdl_zoo.spec import EntryReference, RunSpec, read_config, set_path
+from fdl_zoo.spec import EntryReference, RunSpec
 from fdl_zoo.tracking import default_uri
 from fdl_zoo.tracking.folder import ROOT, RunFolder, new_name
 from fdl_zoo.tracking.recorder import Recorder
@@ -61,35 +65,6 @@ def train(
     return execute(resolve(layers, data_dir), root=root, progress=progress or Lines())
 
 
-def make_layers(
-    model: Any = None,
-    data: Any = None,
-    optimizer: Any = None,
-    learning_rate: float | None = None,
-    callbacks: Iterable[Any] | None = None,
-    config: str | Path | None = None,
-    settings: Iterable[str] = (),
-    values: Mapping[str, Any] | None = None,
-    origin: str = "given",
-) -> list[Layer]:
-    """The user's layers, weakest first: the file, what was given by keyword or flag, the settings."""
-    for key, given in {"model": model, "data": data, "optimizer": optimizer}.items():
-        if given is not None and not isinstance(given, (str, Mapping)):
-            raise ZooError(
-                f"{key} cannot be {type(given).__name__!r}: give a name, so that it is made inside the strategy's scope"
-                " and the run can be repeated."
-            )
-    given = {"model": model, "data": data, "optimizer": optimizer, **(values or {})}
-    layers = [] if config is None else [Layer(str(config), read_config(config))]
-    layers.append(Layer(origin, {key: value for key, value in given.items() if value is not None}))
-    if learning_rate is not None:
-        layers.append(Layer(origin, {"optimizer": {"learning_rate": learning_rate}}))
-    for callback in callbacks or ():
-        named = {"name": callback} if isinstance(callback, str) else dict(callback)
-        layers.append(Layer(origin, {"callbacks": {named.pop("name"): named}}))
-    return layers + [Layer("--set", set_path(text)) for text in settings]
-
-
 def first_line(spec: RunSpec, name: str, root: str | Path) -> str:
     """What is printed at once: model, data, optimizer, the run's name and where to look."""
     look = Path(root) / "runs" / name
@@ -128,12 +103,17 @@ class _Training:
     verbose: bool = False
     sender: Sender | None = None
     model: Any = None
+    begun: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> Run:
-        """Train; whatever happens, the folder says how it ended, and the store is told."""
-        if self.spec.tracking.enabled:
-            self.sender = Sender(self.folder, self.spec.tracking.uri or default_uri(self.folder.root))
+        """Train; whatever happens, the folder says how it ended, and the store is told.
+
+        What the user can put right and is found before the first step (a device that is not there, data that do not
+        fit) leaves nothing behind.
+        """
+        if self.spec.tracking.enabled:  # imported beside TensorFlow, so that the sender finds it there
+            threading.Thread(target=importlib.import_module, args=("fdl_zoo.tracking.mlflow",), daemon=True).start()
         try:
             with terminable():
                 self._train()
@@ -144,7 +124,10 @@ class _Training:
             self._end("KILLED", "interrupted from the keyboard")
             raise
         except BaseException as error:
-            self._end("FAILED", _reason(error))
+            if isinstance(error, ZooError) and error.exit_status == 2 and not self.begun:
+                self.folder.discard()
+            else:
+                self._end("FAILED", _reason(error))
             raise
         self._end("FINISHED")
         return Run(self.folder, self.model)
@@ -152,10 +135,15 @@ class _Training:
     def _end(self, status: str, reason: str = "") -> None:
         self.progress.end()
         self.folder.finish(status, reason, self.metrics)
+        self._start_sending()
         if self.sender:
             message = self.sender.close()
             if message:
                 self.progress.say(message)
+
+    def _start_sending(self) -> None:
+        if self.spec.tracking.enabled and self.sender is None:
+            self.sender = Sender(self.folder, self.spec.tracking.uri or default_uri(self.folder.root))
 
     def _train(self) -> None:
         started = time.perf_counter()
@@ -169,6 +157,7 @@ class _Training:
         with numerics(self.spec.seed, self.spec.precision):
             with placement.scope():
                 self.model = build_model(self.spec, data)
+            self._start_sending()
             self.folder.update_facts(**self._facts(data, placement.devices))
             self._fit(data)
             self._evaluate(data)
@@ -210,6 +199,7 @@ class _Training:
                 f" {len(data.train)} examples."
             )
         validation = Batches(data.validation, evaluation_batch(spec))
+        self.begun = True
         self.model.fit(
             batches, epochs=spec.epochs, validation_data=validation, callbacks=callbacks, shuffle=False, verbose=0
         )
@@ -238,11 +228,20 @@ class _Training:
 
     def _package(self, data: Dataset) -> None:
         """Put the model that a store serves beside the run: raw units in, probabilities out."""
-        if self.sender is None:
+        if self.sender is None or data.task == "objective":  # an objective predicts nothing
             return
         from fdl_zoo.tracking.mlflow import package_model
 
-        package_model(self.model, self.folder.model, data=data, versions=self.folder.facts["versions"])
+        versions = self.folder.facts["versions"]
+        package_model(
+            self.model,
+            self.folder.model,
+            input_example=data.normalization.invert(data.train.take(np.arange(min(3, len(data.train))))[0]),
+            class_names=data.class_names,
+            normalization=data.normalization,
+            task=data.task,
+            requires=[f"{name}=={versions[name]}" for name in ("fdl-zoo", *provenance.plugins(self.spec))],
+        )
 
 
 def build_model(spec: RunSpec, data: Dataset) -> Any:
