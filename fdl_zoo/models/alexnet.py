@@ -76,6 +76,9 @@ CARD = Card(
         "units": "[1, inf)",
         "dropout": "[0, 1)",
     },
+    recipes={
+        "digits": Recipe({"name": "adam", "learning_rate": 0.0001}, batch_size=32, epochs=20, data={"enlarge": 9}),
+    },
 )
 
 

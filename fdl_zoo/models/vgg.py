@@ -105,6 +105,7 @@ CARD = Card(
         ),
     },
     ranges={"convolutions": "[1, inf)", "filters": "[1, inf)", "units": "[1, inf)", "dropout": "[0, 1)"},
+    recipes={"digits": Recipe({"name": "adam", "learning_rate": 0.0001}, batch_size=32, epochs=20)},
 )
 
 
