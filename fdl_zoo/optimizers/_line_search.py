@@ -111,9 +111,9 @@ def advance(search: Search, loss: tf.Tensor, slope: tf.Tensor, finite: tf.Tensor
     status = tf.where(finite, _verdict(search, loss, slope, rules), _f64(SEARCHING))
     spent = search.evaluations >= MOST_EVALUATIONS
     shorter = search._replace(step=search.best_step + 0.1 * (search.step - search.best_step))
-    following = _choose(finite, _next_step(search, loss, slope, rules), shorter)
-    ended = search._replace(status=tf.where(status == SEARCHING, FAILED, status))
-    return _choose((status != SEARCHING) | spent, ended, following)
+    following = choose(finite, _next_step(search, loss, slope, rules), shorter)
+    ended = search._replace(status=tf.where(status == SEARCHING, _f64(FAILED), status))
+    return choose((status != SEARCHING) | spent, ended, following)
 
 
 def _verdict(search: Search, loss: tf.Tensor, slope: tf.Tensor, rules: Rules) -> tf.Tensor:
@@ -217,8 +217,8 @@ def _interpolate(best: tuple, other: tuple, trial: tuple, search: Search) -> tup
     fourth = tf.where(bracketed, between, farthest)
 
     step = tf.where(higher, first, tf.where(turned, second, tf.where(flatter, third, fourth)))
-    new_other = _choose(higher, trial, _choose(turned, best, other))
-    new_best = _choose(higher, best, trial)
+    new_other = choose(higher, trial, choose(turned, best, other))
+    new_best = choose(higher, best, trial)
     return new_best, new_other, step, tf.where(higher | turned, _f64(1.0), search.bracketed)
 
 
@@ -233,7 +233,7 @@ def _cubic(start: tuple, end: tuple) -> tuple:
     return a + ratio * (b - a), ratio, root
 
 
-def _choose(condition: tf.Tensor, yes, no):
+def choose(condition: tf.Tensor, yes, no):
     """The first of two equal structures of scalars where the condition holds, else the second."""
     return tf.nest.map_structure(lambda first, second: tf.where(condition, first, second), yes, no)
 
