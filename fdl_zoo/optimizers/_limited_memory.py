@@ -45,17 +45,20 @@ class LimitedMemory:
     def remember(self, rows: tuple, pair: Pair) -> tuple:
         """Overwrite the oldest pair."""
         slot = self._slot(pair)
-        places = tf.stack([slot, slot + self.memory])
-        both = tf.where(pair.kept, tf.stack([pair.step, pair.change]), tf.gather(rows[0], places))  # [2, n]
-        return (tf.tensor_scatter_nd_update(rows[0], places[:, None], both),)
+        memory = rows[0]
+        # Row by row: XLA writes a single row in place, and copies the matrix for two.
+        for place, new in ((slot, pair.step), (slot + self.memory, pair.change)):
+            row = tf.where(pair.kept, new, memory[place])
+            memory = tf.tensor_scatter_nd_update(memory, [[place]], [row])
+        return (memory,)
 
     def turn(
         self, rows: tuple, products: tuple, pair: Pair, gradient: tf.Tensor, previous: tf.Tensor
     ) -> tuple[tf.Tensor, tuple]:
         """The direction in compact form."""
         m = self.memory
-        seen = tf.matmul(rows[0], tf.stack([pair.change, gradient]), transpose_b=True)  # [2m, 2]
-        (s_y, s_g), (y_y, y_g) = (tf.unstack(tf.cast(half, tf.float64), axis=1) for half in tf.split(seen, 2))
+        s_y, y_y = self._products(rows, pair.change)
+        s_g, y_g = self._products(rows, gradient)
         new = (tf.range(m) == self._slot(pair)) & pair.kept
         products = sy, yy = (
             tf.where(new, tf.where(new, pair.curvature, s_y)[:, None], products[0]),
@@ -76,6 +79,10 @@ class LimitedMemory:
     def first_step(self, search: Search, slope: tf.Tensor) -> tf.Tensor:
         """Newton's own step."""
         return tf.ones_like(slope)
+
+    def _products(self, rows: tuple, vector: tf.Tensor) -> list[tf.Tensor]:
+        """Every s and every y [m] times a vector [n]; two such products are faster than one with a thin matrix."""
+        return tf.split(tf.cast(tf.linalg.matvec(rows[0], vector), tf.float64), 2)
 
     def _slot(self, pair: Pair) -> tf.Tensor:
         return tf.cast(pair.number, tf.int32) % self.memory
