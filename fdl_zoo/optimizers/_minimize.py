@@ -1,5 +1,6 @@
 """Minimize any function of a tensor in one compiled loop: the core of the optimizers without Keras (chapter 4)."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -69,6 +70,10 @@ def minimize(
     """
     if method not in METHODS:
         raise InvalidOption(f"There is no method {method!r}: choose one of {', '.join(METHODS)}.")
+    known = [field.name for field in dataclasses.fields(METHODS[method])]
+    for option in options:
+        if option not in known:
+            raise InvalidOption(f"{method} has no option {option!r}: it has {', '.join(known)}.")
     direction = METHODS[method](**options)
     x0 = tf.convert_to_tensor(x0)
     if x0.dtype not in (tf.float32, tf.float64):
