@@ -40,6 +40,8 @@ class Recipe:
         callbacks: Names, or mappings of `name` and options.
         steps_per_epoch: Evaluations per epoch where the batch is full.
         drop_remainder: Whether the last, smaller batch is left out.
+        model: Options of the model that this dataset calls for.
+        data: Options of the dataset that this model calls for.
         reference: The result it reaches.
     """
 
@@ -49,6 +51,8 @@ class Recipe:
     callbacks: tuple[Any, ...] | None = None
     steps_per_epoch: int | None = None
     drop_remainder: bool | None = None
+    model: Mapping[str, Any] | None = None
+    data: Mapping[str, Any] | None = None
     reference: Reference | None = None
 
     def __post_init__(self) -> None:

@@ -143,6 +143,8 @@ def recipe_values(recipe: Recipe | None) -> dict[str, Any]:
         "callbacks": None if recipe.callbacks is None else list(recipe.callbacks),
         "steps_per_epoch": recipe.steps_per_epoch,
         "drop_remainder": recipe.drop_remainder,
+        "model": recipe.model,
+        "data": recipe.data,
     }
     return {key: value for key, value in stated.items() if value is not None}
 

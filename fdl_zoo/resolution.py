@@ -80,7 +80,8 @@ def resolve(layers: Iterable[Layer], data_dir: str | None = None) -> Resolved:
         optimizer = catalogue.optimizers.find(chosen if isinstance(chosen, str) else chosen["name"])
     merge = Merge()
     merge.lay(DEFAULTS)
-    merge.lay(_canonical(Layer(f"recipe of {model.name}", {"data": data.name, **recipe_values(recipe)})))
+    merge.lay(Layer(f"recipe of {model.name}", {"data": data.name}))
+    merge.lay(_canonical(Layer(f"recipe of {model.name}", recipe_values(recipe))))
     merge.lay(_canonical(Layer(f"recipe of {optimizer.name}", recipe_values(_recipe(optimizer, data)))))
     for layer in given:
         merge.lay(layer)

@@ -221,6 +221,7 @@ def validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> RunSpec:
             known = ", ".join(f"{first['loc'][0]}.{name}" for name in getattr(section, "model_fields", ()))
             raise InvalidSpec(f"A run has no key {path!r} ({origins.get(path, 'given')}): it has {known}.") from None
         message = first["msg"].removeprefix("Value error, ").replace("Input should be", "it is").lower()
+        message = message.replace("greater than or equal to", "at least")
         message = message.replace("a valid integer", "an integer")
         if first["type"] == "model_type":
             message = f"give {path}.KEY=VALUE, or a mapping"

@@ -9,7 +9,7 @@ from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, wi
 
 
 @click.command("list")
-@click.argument("kind", required=False, type=click.Choice(["models", "optimizers", "callbacks", "datasets"]))
+@click.argument("kind", required=False)
 @click.option("--match", "-m", multiple=True, metavar="PATTERN", help="Names that match a wildcard; may be repeated.")
 @click.option("--task", help="A task: classification, binary, regression or objective.")
 @click.option("--chapter", type=int, help="The chapter of the book.")
@@ -24,7 +24,7 @@ def command(ctx: click.Context, kind: str | None, match: tuple[str, ...], names:
     from fdl_zoo import catalogue
 
     honour_strict(ctx)
-    kinds = [kind] if kind else list(catalogue.REGISTRIES)
+    kinds = [catalogue.registry(kind).kind] if kind else list(catalogue.REGISTRIES)
     found = _find(kinds, match, filters)
     entries = [entry for each in kinds for entry in found[each]]
     if names:

@@ -42,12 +42,4 @@ def build(
         l1: Weight of the sum of absolute weights in the loss.
         l2: Weight of the sum of squared weights in the loss.
     """
-    inputs = keras.Input(input_shape, name="input")
-    x = keras.layers.Flatten(name="flatten")(inputs)  # [batch, features]
-    output = keras.layers.Dense(
-        num_outputs,
-        kernel_initializer="zeros",
-        kernel_regularizer=_layers.regularizer(l1, l2),
-        name="output",
-    )
-    return keras.Model(inputs, output(x), name="logistic_regression")  # [batch, outputs]
+    return _layers.single_layer("logistic_regression", input_shape, num_outputs, l1, l2)
