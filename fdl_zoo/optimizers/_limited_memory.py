@@ -48,7 +48,7 @@ class LimitedMemory:
         memory = rows[0]
         # Row by row: XLA writes a single row in place, and copies the matrix for two.
         for place, new in ((slot, pair.step), (slot + self.memory, pair.change)):
-            row = tf.where(pair.kept, new, memory[place])
+            row = tf.where(pair.kept, new, tf.gather(memory, place))  # a slice would be compiled for each place
             memory = tf.tensor_scatter_nd_update(memory, [[place]], [row])
         return (memory,)
 
