@@ -49,7 +49,10 @@ def fdl(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FDL_ZOO_PLUGINS_DIR", "")  # `--plugins-dir` writes here
     catalogue.refresh()
 
-    def command(*arguments):
+    def command(*arguments, columns=None):
+        if columns:  # standard output is a terminal of so many columns
+            monkeypatch.setenv("COLUMNS", str(columns))
+            monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
         status = run(arguments)
         return Answer(status, *capsys.readouterr())
 
@@ -77,10 +80,3 @@ def plugins_folder(tmp_path):
     write("good")
     write.root = root
     return write
-
-
-@pytest.fixture
-def terminal(monkeypatch, capsys):
-    """Standard output as a terminal of 80 columns."""
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)

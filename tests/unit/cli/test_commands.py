@@ -96,8 +96,8 @@ def test_a_filter_that_nothing_passes_is_said_but_is_no_name(fdl):
 
 
 @pytest.mark.parametrize("arguments", [("list",), ("list", "models"), ("plugins",)])
-def test_on_a_terminal_no_line_is_longer_than_80_columns(fdl, terminal, plugins_folder, arguments):
-    answer = fdl(*arguments, "--plugins-dir", str(plugins_folder.root))
+def test_on_a_terminal_no_line_is_longer_than_80_columns(fdl, plugins_folder, arguments):
+    answer = fdl(*arguments, "--plugins-dir", str(plugins_folder.root), columns=80)
     assert answer.status == 0
     assert max(map(len, answer.out.splitlines())) <= 80
 
@@ -125,9 +125,9 @@ def test_show_as_json_has_the_card_and_the_options(fdl):
 
 
 @pytest.mark.parametrize("kind", catalogue.REGISTRIES)
-def test_every_entry_can_be_shown_within_80_columns(fdl, terminal, kind):
+def test_every_entry_can_be_shown_within_80_columns(fdl, kind):
     for entry in catalogue.registry(kind).entries():
-        answer = fdl("show", entry.name, "--kind", kind)
+        answer = fdl("show", entry.name, "--kind", kind, columns=80)
         assert (answer.status, answer.err) == (0, "")
         assert max(map(len, answer.out.splitlines())) <= 80, entry.name
 
@@ -218,7 +218,8 @@ def test_what_a_dry_run_prints_is_accepted_as_config_and_gives_the_same_run(fdl,
     config = tmp_path / "run.yaml"
     config.write_text(first.out)
     second = fdl("train", "--config", str(config), "--dry-run")
-    assert (second.status, second.err) == (0, "")
+    assert second.status == 0
+    assert second.err == "" or "do not apply" in second.err  # of the recipe, whose options the file overrules
     assert yaml.safe_load(second.out) == yaml.safe_load(first.out)
     if form == "--dry-run":
         assert second.out == first.out
@@ -250,7 +251,7 @@ REFUSED = [
     (("plugins", "lst"), "No such command 'lst'"),
     (("--jsn", "list"), "No such option '--jsn'"),
     (("list", "--nams"), "No such option '--nams'"),
-    (("list", "modles"), "'modles' is not one of 'models'"),
+    (("list", "modles"), "There is no kind 'modles': did you mean models?"),
     (("list", "--chapter", "three"), "'three' is not a valid integer"),
     (("list", "--task", "clasification"), "cannot be 'clasification': it is one of classification"),
     (("list", "models", "-m", "mpl"), "No model matches 'mpl': did you mean mlp?"),
@@ -269,11 +270,11 @@ REFUSED = [
     (("train",), "A run needs a model"),
     (("train", "mpl"), "No model is named 'mpl': did you mean mlp?"),
     (("train", "keras/mlp"), "No model is named 'keras/mlp'"),
-    (("train", "mlp", "--data", "digit"), "No dataset is named 'digit': did you mean digits?"),
+    (("train", "mlp", "--data", "digit"), "No dataset is named 'digit': did you mean digits"),
     (("train", "mlp", "--optimizer", "adamm"), "did you mean adam"),
     (("train", "mlp", "--callback", "early_stoping"), "did you mean early_stopping?"),
     (("train", "mlp", "--epoch", "3"), "No such option '--epoch'"),
-    (("train", "mlp", "--epochs", "0"), "epochs cannot be 0 (command line): it is greater than or equal to 1"),
+    (("train", "mlp", "--epochs", "0"), "epochs cannot be 0 (command line): it is at least 1"),
     (("train", "mlp", "--epochs", "many"), "'many' is not a valid integer"),
     (("train", "mlp", "--batch-size", "half"), "it is a number of examples, or full"),
     (("train", "mlp", "--lr", "-1"), "adam: learning_rate cannot be -1.0: it lies in (0, inf)"),

@@ -33,13 +33,11 @@ def test_a_refusal_is_status_2_one_line_and_nothing_written(tmp_path, arguments,
 def test_nothing_heavy_is_loaded(tmp_path, arguments):
     code = (
         "import sys\nfrom fdl_zoo.cli import run\nrun(sys.argv[1:])\n"
-        "heavy = {'tensorflow', 'keras', 'mlflow', 'sklearn', 'scipy', 'matplotlib'}\n"
-        "sys.exit(', '.join(heavy & sys.modules.keys()))"
+        "heavy = {'tensorflow', 'keras', 'mlflow', 'sklearn', 'scipy', 'matplotlib', 'numpy'}\n"
+        "print('heavy:', *heavy & sys.modules.keys())"
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True)
-    assert done.stderr.splitlines()[-1:] in ([], [done.stderr.strip()])  # at most the line of the refusal
-    assert not {"tensorflow", "keras", "mlflow"} & set(done.stderr.split(", "))
-    assert done.returncode in (0, 1)
+    assert done.stdout.splitlines()[-1] == "heavy:"
     assert list(tmp_path.iterdir()) == []
 
 
