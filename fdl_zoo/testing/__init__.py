@@ -10,9 +10,10 @@ In a plugin's tests, two lines check everything that its distribution registers:
 
 Without pytest, `check_model("my-plugin/name")` holds every law against one entry and returns a `Report`, and
 `check_plugin("my-plugin")` does so for all that a distribution registers. A law that an entry is known to break is
-excused with a reason, `excuses={("my-plugin/name", "saves"): "keras issue 123"}`; an excuse for a law that holds fails.
+excused with a reason, `excuses={("my-plugin/name", "comes_back_from_a_file"): "keras issue 123"}`; an excuse for a law
+that holds fails.
 
-The kit seeds Keras's random generators and computes on small data. `KIT_VERSION` grows when a law is added or sharpened.
+The kit seeds Keras's random generators and computes on small data. `KIT_VERSION` grows when a law is added or changed.
 """
 
 from fdl_zoo.testing.check import Check, Outcome, Report, Subject

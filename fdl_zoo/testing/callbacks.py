@@ -60,7 +60,7 @@ class Notes:
 
 
 def images() -> Dataset:
-    """64 training, 16 validation and 16 test images [8, 8, 1] of three classes, by the brightness of their left half."""
+    """64 training, 16 validation and 16 test images [8, 8, 1] of three classes, told by their left half."""
     generator = np.random.default_rng(0)
 
     def split(count: int) -> Split:
@@ -159,7 +159,10 @@ def serves_in_a_run(subject: Subject) -> None:
         run.mkdir()
         trained(model, [subject.build(context=context(model, run))])
         strays = [path.name for path in folder.iterdir() if path != run]
-        require(not strays, f"in a run it writes {', '.join(strays)} into the working directory; context.folder is the place.")
+        require(
+            not strays,
+            f"in a run it writes {', '.join(strays)} into the working directory; context.folder is the place.",
+        )
 
 
 @law(KIT, "callbacks")

@@ -26,20 +26,24 @@ def _is_absent(subject: Subject) -> str:
     return f"{subject.name} needs a network: {source} is not prepared on this disk."
 
 
+def _lies_on_disk(subject: Subject) -> bool:
+    return subject.entry.card.source.startswith("tfds:")
+
+
 def blocks(split: Split) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """A split's inputs and targets, a block at a time, so that what lies on disk need not fit into memory."""
     for start in range(0, len(split), BLOCK):
         yield split.take(np.arange(start, min(start + BLOCK, len(split))))
 
 
-@law(KIT, "datasets", unless=_is_absent)
+@law(KIT, "datasets", unless=_is_absent, slow=_lies_on_disk)
 def has_three_splits(subject: Subject) -> None:
     """None of train, validation and test is empty."""
     for name, split in subject.build().splits.items():
         require(len(split) > 0, f"its {name} split is empty.")
 
 
-@law(KIT, "datasets", unless=_is_absent)
+@law(KIT, "datasets", unless=_is_absent, slow=_lies_on_disk)
 def fits_its_card(subject: Subject) -> None:
     """Shape of an example, number of outputs and task are those of the card."""
     data, card = subject.build(), subject.entry.card
@@ -49,7 +53,7 @@ def fits_its_card(subject: Subject) -> None:
     require(data.task in (card.tasks or TASKS), f"the card says the task {card.task!r}, and it has {data.task!r}.")
 
 
-@law(KIT, "datasets", unless=_is_absent)
+@law(KIT, "datasets", unless=_is_absent, slow=_lies_on_disk)
 def has_the_shapes_of_its_task(subject: Subject) -> None:
     """Inputs are [examples, *input_shape] and targets what the task asks for, numbers of one type in every split."""
     data = subject.build()
@@ -57,10 +61,14 @@ def has_the_shapes_of_its_task(subject: Subject) -> None:
     for name, split in data.splits.items():
         x, y = split.take(np.arange(min(8, len(split))))
         types.add((x.dtype, y.dtype))
-        require(x.shape[1:] == tuple(data.input_shape), f"{name} inputs have shape {x.shape[1:]}, not {data.input_shape}.")
+        require(
+            x.shape[1:] == tuple(data.input_shape), f"{name} inputs have shape {x.shape[1:]}, not {data.input_shape}."
+        )
         require(x.dtype in (np.float32, np.float64, np.int32, np.int64), f"{name} inputs are {x.dtype}.")
         expected = _target_shapes(data)
-        require(y.shape[1:] in expected, f"{name} targets have shape {y.shape[1:]}, not {' or '.join(map(str, expected))}.")
+        require(
+            y.shape[1:] in expected, f"{name} targets have shape {y.shape[1:]}, not {' or '.join(map(str, expected))}."
+        )
         whole = np.issubdtype(y.dtype, np.integer)
         require(whole or data.task != "classification", f"{name} class indices are {y.dtype}, not whole numbers.")
     require(len(types) == 1, f"its splits have different types: {types}.")
@@ -72,7 +80,7 @@ def _target_shapes(data: Dataset) -> list[tuple[int, ...]]:
     return one + ([] if data.task == "classification" else [(data.num_outputs,)])
 
 
-@law(KIT, "datasets", unless=_is_absent)
+@law(KIT, "datasets", unless=_is_absent, slow=_lies_on_disk)
 def has_values_in_range(subject: Subject) -> None:
     """Values are finite, class indices lie in [0, num_outputs), binary targets are 0 or 1."""
     data = subject.build()
@@ -80,13 +88,13 @@ def has_values_in_range(subject: Subject) -> None:
         for x, y in blocks(split):
             require(bool(np.isfinite(x).all() and np.isfinite(y).all()), f"{name} has values that are not finite.")
             if data.task == "classification":
-                inside = 0 <= y.min() and y.max() < data.num_outputs
+                inside = y.min() >= 0 and y.max() < data.num_outputs
                 require(inside, f"{name} has class {y.min()} or {y.max()}, outside [0, {data.num_outputs}).")
             if data.task == "binary":
                 require(bool(np.isin(y, (0, 1)).all()), f"{name} has targets other than 0 and 1.")
 
 
-@law(KIT, "datasets", unless=_is_absent)
+@law(KIT, "datasets", unless=_is_absent, slow=_lies_on_disk)
 def names_its_classes(subject: Subject) -> None:
     """There is a name per class, or none at all; values have none."""
     data = subject.build()
@@ -96,7 +104,7 @@ def names_its_classes(subject: Subject) -> None:
     require(len(set(data.class_names)) == count, "two classes have the same name.")
 
 
-@law(KIT, "datasets", unless=_is_absent)
+@law(KIT, "datasets", unless=_is_absent, slow=_lies_on_disk)
 def takes_what_is_asked_for(subject: Subject) -> None:
     """`take` gives the examples asked for, in this order, repeated ones too, and the same each time."""
     for name, split in subject.build().splits.items():
@@ -110,7 +118,7 @@ def takes_what_is_asked_for(subject: Subject) -> None:
             require(equal, f"{name}.take gives other examples than {name}.x and {name}.y.")
 
 
-@law(KIT, "datasets", unless=_is_absent)
+@law(KIT, "datasets", unless=_is_absent, slow=_lies_on_disk)
 def is_fixed_by_its_seed(subject: Subject) -> None:
     """Built twice it is the same to the last bit; another seed gives another set."""
     digest = subject.build().digest()
@@ -121,7 +129,7 @@ def is_fixed_by_its_seed(subject: Subject) -> None:
         require(digest != other, "another seed gives the same splits.")
 
 
-@law(KIT, "datasets", unless=_is_absent)
+@law(KIT, "datasets", unless=_is_absent, slow=_lies_on_disk)
 def keeps_its_splits_apart(subject: Subject) -> None:
     """No example is in two splits.
 
@@ -162,7 +170,7 @@ def _hashes(split: Split) -> list[bytes]:
     ]
 
 
-@law(KIT, "datasets", unless=_is_absent)
+@law(KIT, "datasets", unless=_is_absent, slow=_lies_on_disk)
 def normalizes_reversibly(subject: Subject) -> None:
     """What its normalization makes of the raw units leads back to the same inputs."""
     data = subject.build()
@@ -171,7 +179,7 @@ def normalizes_reversibly(subject: Subject) -> None:
     require(bool(np.allclose(back, x, rtol=1e-4, atol=1e-4)), "raw units and back gives other inputs.")
 
 
-@law(KIT, "datasets", unless=_is_absent)
+@law(KIT, "datasets", unless=_is_absent, slow=_lies_on_disk)
 def builds_with_each_option(subject: Subject) -> None:
     """Each option may take another value of its type and range; no split is then empty."""
     for option in subject.entry.options.values():

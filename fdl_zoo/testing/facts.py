@@ -21,7 +21,9 @@ def reads_from_source(subject: Subject) -> None:
     require(not source.problem, source.problem)
     summary = subject.entry.summary
     require(bool(summary), "its module has no docstring, whose first line is what the catalogue prints.")
-    require("\n" not in summary and len(summary) <= 120, f"its summary {summary!r} is no line of at most 120 characters.")
+    require(
+        "\n" not in summary and len(summary) <= 120, f"its summary {summary!r} is no line of at most 120 characters."
+    )
 
 
 def documents_its_options(subject: Subject) -> None:
@@ -69,7 +71,11 @@ def package_of(subject: Subject) -> str:
 def stays_out_of_packages(subject: Subject) -> str:
     """Why an entry need not register its classes: it comes from Keras or from a notebook."""
     door = subject.entry.door
-    return f"{subject.name} comes from {door}, which is no distribution of its own." if door in ("keras", "notebook") else ""
+    return (
+        f"{subject.name} comes from {door}, which is no distribution of its own."
+        if door in ("keras", "notebook")
+        else ""
+    )
 
 
 def is_own_package(registered: str, subject: Subject) -> bool:

@@ -205,15 +205,16 @@ def builds_with_each_option(subject: Subject) -> None:
 
 
 def _make_somehow(subject: Subject, options: dict[str, Any]) -> keras.Model:
-    """The model with an option; one that changes what an example is (words for features) may need another shape."""
-    where = setting(subject)
-    shapes = [where.input_shape, where.input_shape[:1]]
-    for shape in shapes:
+    """The model with an option; some ask for other examples: words for features, or larger images."""
+    shape, num_outputs = setting(subject).input_shape, setting(subject).num_outputs
+    larger = (*(4 * size for size in shape[:-1]), shape[-1])
+    refusals = []
+    for tried in (shape, shape[:1], larger):
         try:
-            return subject.build(shape, where.num_outputs, **options)
+            return subject.build(tried, num_outputs, **options)
         except ZooError as error:
-            refusal = error
-    raise AssertionError(f"{options} is refused: {refusal}")
+            refusals.append(str(error))
+    raise AssertionError(f"{options} is refused: {refusals[0]}")
 
 
 @law(KIT, "models", unless=_too_large)

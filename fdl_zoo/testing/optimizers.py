@@ -157,7 +157,9 @@ def follows_a_schedule(subject: Subject) -> None:
     optimizer = subject.build(learning_rate=schedule)
     trained(compiled(optimizer), 3)
     rate, expected = float(optimizer.learning_rate), 0.01 * 0.5**3
-    require(bool(np.isclose(rate, expected)), f"after 3 steps its rate is {rate:g}, where the schedule has {expected:g}.")
+    require(
+        bool(np.isclose(rate, expected)), f"after 3 steps its rate is {rate:g}, where the schedule has {expected:g}."
+    )
     copy = type(optimizer).from_config(optimizer.get_config())
     require(bool(np.isclose(float(copy.learning_rate), 0.01)), "the schedule does not come back from its config.")
 
@@ -181,4 +183,3 @@ def registers_its_class(subject: Subject) -> None:
         is_own_package(registered, subject) and normalise(name) == normalise(entry.short_name),
         f"its class is registered as {registered!r}, where {entry.distribution}>{entry.short_name} is expected.",
     )
-

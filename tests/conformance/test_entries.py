@@ -2,7 +2,7 @@
 
 import pytest
 
-from fdl_zoo.testing import KITS, conformance
+from fdl_zoo.testing import conformance
 
 EXCUSES = {"models": {}, "optimizers": {}, "callbacks": {}, "datasets": {}}
 
