@@ -22,7 +22,7 @@ from fdl_zoo.testing.facts import add_facts
 from fdl_zoo.testing.variation import other_values
 
 KIT: list[Check] = []
-EPOCHS = 4
+EPOCHS = 2
 add_facts(KIT, "callbacks")
 
 
@@ -171,7 +171,7 @@ def builds_with_each_option(subject: Subject) -> None:
     for option in subject.entry.options.values():
         for value in other_values(option):
             with elsewhere():
-                trained(compiled(), [subject.build(**{option.name: value})], epochs=2)
+                trained(compiled(), [subject.build(**{option.name: value})])
 
 
 @law(KIT, "callbacks")
@@ -202,12 +202,12 @@ def goes_on_after_an_interruption(subject: Subject) -> None:
     """Interrupted after half of the epochs and resumed from its state, training ends as if it had not been."""
     with elsewhere() as folder:
         whole = compiled()
-        trained(whole, [subject.build(context=context(whole, folder / "whole"))])
+        trained(whole, [subject.build(context=context(whole, folder / "whole"))], epochs=4)
         model = compiled()
         first, second = (subject.build(context=context(model, folder / "halves")) for _ in range(2))
-        trained(model, [first, StopAfter(EPOCHS // 2)])
+        trained(model, [first, StopAfter(2)], epochs=4)
         second.set_state(json.loads(json.dumps(first.get_state())))
-        trained(model, [second], first=EPOCHS // 2)
+        trained(model, [second], first=2, epochs=4)
         require(_same(whole, model), "resumed from its state, training ends with other weights.")
         rates = [float(each.optimizer.learning_rate) for each in (whole, model)]
         require(rates[0] == rates[1], f"resumed from its state, the learning rate ends at {rates[1]}, not {rates[0]}.")

@@ -19,7 +19,9 @@ add_facts(KIT, "datasets")
 
 
 def _is_absent(subject: Subject) -> str:
-    """Why a set that needs a network is left out: it is not prepared on this disk."""
+    """Why a set cannot be built here: it is the user's own, or needs a network and is not prepared on this disk."""
+    if "path" in subject.entry.options and not subject.given.get("path"):
+        return f"{subject.name} reads the user's own files: give the check path=PATH."
     source = subject.entry.card.source
     if not source.startswith("tfds:") or is_prepared(source, subject.given.get("data_dir")):
         return ""

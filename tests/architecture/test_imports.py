@@ -20,12 +20,13 @@ ROOMS = {
     "card": ("errors tasks", ""),
     "option": ("errors", ""),
     "source": ("errors card option", ""),
-    "registry": ("errors card option source", ""),
+    "registry": ("errors tasks card option source", ""),
     "discovery": ("errors registry", ""),
     "keras_source": ("registry", ""),
     "catalogue": ("errors card registry discovery keras_source", ""),
     "availability": ("errors", ""),
     "data": ("errors", "numpy"),
+    "data_checks": ("errors data", "numpy"),
     "spec": ("errors", "pydantic yaml"),
     "layers": ("errors card spec", "yaml"),
     "rules": ("errors tasks registry keras_source catalogue availability spec", "yaml"),
@@ -34,12 +35,12 @@ ROOMS = {
     "models": (ENTRY, "keras tensorflow numpy"),
     "optimizers": (ENTRY, "keras tensorflow numpy"),
     "callbacks": (f"{ENTRY} analysis", "keras tensorflow numpy"),
-    "datasets": (ENTRY, "keras tensorflow tensorflow_datasets sklearn numpy"),
+    "datasets": (f"{ENTRY} data_checks", "keras tensorflow tensorflow_datasets sklearn numpy PIL"),
     "tracking": ("errors data spec", "numpy yaml psutil keras tensorflow"),
     "analysis": ("errors data tasks", "numpy scipy matplotlib keras tensorflow"),
     "artifacts": ("errors tasks data spec catalogue registry backend tracking", "numpy keras tensorflow yaml"),
     "training": (
-        "errors tasks card data catalogue registry spec layers rules resolution backend tracking artifacts analysis",
+        "errors tasks card data data_checks catalogue registry spec layers rules resolution backend tracking artifacts analysis",
         "numpy keras tensorflow rich psutil yaml",
     ),
     "comparison": (
@@ -59,6 +60,7 @@ ENTRIES = ("models", "optimizers", "callbacks", "datasets")
 EXCEPTIONS = {
     ("backend.py", "fdl_zoo.optimizers"): "loading Keras registers our optimizers, so that files that name them load",
     ("__init__.py", "fdl_zoo.optimizers"): "where Keras is loaded already, importing fdl_zoo does the same",
+    ("datasets/digits_rows.py", "fdl_zoo.datasets.digits"): "the same images in the same splits, row by row",
     ("tracking/mlflow.py", "mlflow"): "the one file that knows MLflow",
 }
 KNOW_STRATEGIES = ("training/strategy.py", "optimizers/_base.py")

@@ -46,6 +46,8 @@ def test_every_file_says_what_it_is(path):
 def test_an_entrys_first_line_names_its_chapter(kind):
     for path in (ROOT / kind).glob("[!_]*.py"):
         first = ast.get_docstring(ast.parse(path.read_text("utf-8"))).partition("\n")[0]
+        if first.startswith("The user's own"):  # files that no chapter knows
+            continue
         assert re.search(r"\(chapters? \d", first), f"{path.name}: {first}"
 
 
