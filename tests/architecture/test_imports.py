@@ -40,7 +40,8 @@ ROOMS = {
     "analysis": ("errors data tasks", "numpy scipy matplotlib keras tensorflow"),
     "artifacts": ("errors tasks data spec catalogue registry backend tracking", "numpy keras tensorflow yaml"),
     "training": (
-        "errors tasks card data data_checks catalogue registry spec layers rules resolution backend tracking artifacts analysis",
+        "errors tasks card data data_checks catalogue registry spec layers rules resolution"
+        " backend tracking artifacts analysis",
         "numpy keras tensorflow rich psutil yaml",
     ),
     "comparison": (

@@ -1,6 +1,7 @@
 """The kit itself: every law is broken by an entry made to break it, and the suite cannot pass by doing nothing."""
 
 import inspect
+import sys
 import unittest
 
 import keras
@@ -32,7 +33,7 @@ def registered():
 
     yield register
     for kind in made:
-        catalogue.registry(kind)._withdraw(normalise("broken"))
+        catalogue.registry(kind)._withdraw(normalise("broken"), None)
 
 
 def law(kind, name):
@@ -154,7 +155,7 @@ BAD_MODELS = {
     "gradients_reach_every_weight": (stuck_model, {}, "no gradient reaches the weight 'dense"),
     "learns_a_tiny_batch": (contrary_model, {}, "the loss went from"),
     "comes_back_from_its_config": (forgetful_model, {}, "Forgetful"),
-    "comes_back_from_a_file": (forgetful_model, {}, "Forgetful"),
+    "comes_back_from_a_file": (forgetful_model, {}, "could not be deserialized"),
     "a_seed_fixes_its_weights": (unseeded_model, {}, "different weights"),
 }
 
@@ -474,7 +475,7 @@ def tiny_dataset(*, examples: int = 100):
         examples: How many there are.
     """
     x, y = rows(100)
-    return cut(x[:examples], y[:examples], np.arange(100), validation=slice(80, 80 + 10 * (examples == 100)))
+    return cut(x[:examples], y[:examples], np.arange(examples), validation=slice(80, 80 + 10 * (examples == 100)))
 
 
 BAD_DATASETS = {
@@ -529,7 +530,7 @@ def test_duplicates_in_the_raw_data_are_no_overlap(registered):
 
     apart = law("datasets", "keeps_its_splits_apart")
     for build in (doubled, one_pair):
-        catalogue.datasets._withdraw("broken")
+        catalogue.datasets._withdraw("broken", None)
         apart(registered("datasets", build))
 
 
@@ -593,6 +594,8 @@ def plugin(tmp_path, monkeypatch, catalogue_afresh):
     monkeypatch.setenv("FDL_ZOO_PLUGINS", "sample-plugin")
     monkeypatch.setenv("FDL_ZOO_PLUGINS_DIR", str(tmp_path))
     monkeypatch.syspath_prepend(str(folder))
+    for module in ("own", "stray", "borrowed", "optimizer"):  # an earlier test's lay elsewhere
+        sys.modules.pop(f"sample_plugin_{module}", None)
     catalogue_afresh.refresh()
 
 
