@@ -59,7 +59,7 @@ def _task(accepted: tuple[str, ...], asked: tuple[str, ...]) -> str:
 def _too_large(subject: Subject) -> str:
     """Why only the count is checked: a model of the book's size, which a smaller variant stands for."""
     card = subject.entry.card
-    if (card.num_params or 0) <= LARGE or setting(subject).input_shape != card.input_shape:
+    if not _is_large(subject):
         return ""
     return f"{subject.name} has {card.num_params:,} parameters: only their count is checked."
 
