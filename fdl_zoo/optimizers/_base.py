@@ -96,9 +96,18 @@ class BaseOptimizer(keras.optimizers.Optimizer):
             rate = tf.cast(learning_rate, variable.dtype)
             self.update_tensor(variable, tf.cast(gradient, variable.dtype), rate, t, *self.slots(variable))
 
+    @property
+    def all_variables(self) -> list[keras.Variable]:
+        """The variables that the optimizer was built for, those without a gradient too."""
+        return list(self._trainable_variables)
+
+    def index_of(self, variable: tf.Variable | keras.Variable) -> int:
+        """The place of a variable, or of a replica's copy of it, in `all_variables`."""
+        return self._get_variable_index(variable)
+
     def slots(self, variable: tf.Variable) -> tuple[tf.Variable, ...]:
         """The variable's slots in the order of `slot_names`."""
-        index = self._get_variable_index(variable)
+        index = self.index_of(variable)
         return tuple(slots[index].value for slots in self._slots)
 
     # ---- Keras's life cycle
@@ -169,7 +178,7 @@ class BaseOptimizer(keras.optimizers.Optimizer):
         if not steps:
             self._step(gradients, variables, totals, decayed)
             return
-        sums = [self._accumulated_gradients[self._get_variable_index(each)].value for each in variables]
+        sums = [self._accumulated_gradients[self.index_of(each)].value for each in variables]
         sums += [each.value for each in self._accumulated_totals]
         totals = [tf.cast(total, tf.float64) for total in totals]
 
