@@ -22,7 +22,9 @@ def trained(module, seed, *, rate, epochs, optimizer="adam", examples=None, **op
     keras.utils.set_random_seed(seed)
     model = module.build((8, 8, 1), 10, **options)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile({"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[optimizer](rate), loss, ["accuracy"])
+    model.compile(
+        {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[optimizer](rate), loss, metrics=["accuracy"]
+    )
     x, y = data().train.x[:examples], data().train.y[:examples]
     model.fit(x, y, batch_size=100, epochs=epochs, verbose=0)
     seen, unseen = (
