@@ -50,7 +50,7 @@ def require_healthy() -> None:
     found = failures()
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise PluginError(f"--strict: {found[0]}{more} `fdl plugins doctor` shows all.")
+        raise PluginError(f"--strict: {str(found[0]).rstrip('.')}{more}; `fdl plugins doctor` shows all.")
 
 
 def list_models(match: Any = None, **filters: Any) -> list[str]:

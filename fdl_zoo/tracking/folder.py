@@ -10,9 +10,7 @@
 | `sent.json` `unsent` | how far the tracking store has been brought up to date, and that it is not yet |
 """
 
-import errno
 import json
-import math
 import os
 import re
 import shutil
@@ -20,16 +18,16 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any
 
 from fdl_zoo.errors import TrackingError, UnknownName, ZooError
 from fdl_zoo.tracking.files import Lock, write_atomically, write_json
+from fdl_zoo.tracking.history import History, decoded, encoded
 from fdl_zoo.tracking.owner import Owner, is_alive, read_owner
 from fdl_zoo.tracking.uri import redacted
 
 ROOT = Path("mlruns")
 ENDED = ("FINISHED", "FAILED", "KILLED")
-_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class RunFolder:
@@ -45,7 +43,7 @@ class RunFolder:
         self._lock = Lock(self.path / "lock")
         self._owner: Owner | None = None
         self._writing = threading.RLock()
-        self._history: BinaryIO | None = None
+        self._history = History(self.path / "history.jsonl")
 
     @classmethod
     def create(cls, name: str, *, spec: str, facts: Mapping[str, Any], root: Path = ROOT) -> "RunFolder":
@@ -162,7 +160,7 @@ class RunFolder:
     @property
     def metrics(self) -> dict[str, float]:
         """The final metrics; empty until it ended."""
-        return _decoded(self._read()["metrics"])
+        return decoded(self._read()["metrics"])
 
     @property
     def run_id(self) -> str | None:
@@ -199,26 +197,15 @@ class RunFolder:
         Raises:
             TrackingError: The disk is full or gone.
         """
-        line = {"time": time.time(), **line}
-        line["metrics"] = _encoded(line["metrics"])
-        text = json.dumps(line, default=float, allow_nan=False) + "\n"
-        with self._writing:
-            try:
-                self._append(text.encode())
-            except OSError as error:
-                self._close_history()
-                raise TrackingError(f"{self._history_file} cannot be written: {error.strerror}.") from error
+        self._history.append(line)
 
     def history(self) -> list[dict[str, Any]]:
         """The lines of the history in their order; a torn line, as a crash leaves it, is left out."""
-        return [line.values for line in read_history(self._history_file)]
+        return [line.values for line in self._history.read()]
 
     def cut_history(self, step: int) -> None:
         """Removes the lines after `step`: what follows the checkpoint that a resumed run starts from."""
-        with self._writing:
-            self._close_history()
-            kept = (line.text for line in read_history(self._history_file) if line.values["step"] <= step)
-            write_atomically(self._history_file, "".join(kept))
+        self._history.cut(step)
 
     def finish(self, status: str, reason: str = "", metrics: Mapping[str, float] | None = None) -> None:
         """Records how the run ended, and lets it go.
@@ -232,7 +219,7 @@ class RunFolder:
             raise ValueError(f"A run cannot end as {status!r}: it is one of {', '.join(ENDED)}.")
         with self._writing:
             outcome = {"status": status, "reason": redacted(reason), "ended": time.time()}
-            self._write(self._read() | outcome | {"metrics": _encoded(metrics or {})})
+            self._write(self._read() | outcome | {"metrics": encoded(metrics or {})})
         self.release()
 
     def discard(self) -> None:
@@ -250,31 +237,12 @@ class RunFolder:
         if self._owner is not None:
             self._owner.stop()
             self._owner = None
-        with self._writing:
-            self._close_history()
+        self._history.close()
         self._lock.release()
 
     @property
     def _owner_file(self) -> Path:
         return self.path / "owner.json"
-
-    @property
-    def _history_file(self) -> Path:
-        return self.path / "history.jsonl"
-
-    def _append(self, line: bytes) -> None:
-        # The file stays open: each call into the system may have to wait for other threads of this process.
-        if self._history is None:
-            self._history = open(self._history_file, "a+b", buffering=0)  # noqa: SIM115
-            line = line if _ends_a_line(self._history) else b"\n" + line
-        if self._history.write(line) != len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(self._history.fileno())
-
-    def _close_history(self) -> None:
-        if self._history is not None:
-            self._history.close()
-            self._history = None
 
     def _own(self, timeout: float) -> bool:
         if not self._lock.acquire(timeout):
@@ -301,31 +269,6 @@ class RunFolder:
 
     def _write(self, record: Mapping[str, Any]) -> None:
         write_json(self.path / "run.json", record)
-
-
-class Line(NamedTuple):
-    """One line of a history: what it says, as it is written, and the byte that follows it in the file."""
-
-    values: dict[str, Any]
-    text: str
-    end: int
-
-
-def read_history(path: Path, start: int = 0) -> list[Line]:
-    """The complete lines of a history file from byte `start`."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(start)
-            content = file.read()
-    except FileNotFoundError:
-        return []
-    lines, position = [], start
-    for raw in content.splitlines(keepends=True):
-        position += len(raw)
-        values = _parsed(raw)
-        if values is not None:
-            lines.append(Line(values, raw.decode(), position))
-    return lines
 
 
 def new_name(model: str, data: str) -> str:
@@ -393,42 +336,6 @@ def _not_one(wanted: str, found: list[RunFolder], folders: list[RunFolder], root
     names = [folder.name for folder in folders]
     close = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5) or names[:1]
     return UnknownName(f"There is no run {wanted!r}; closest: {', '.join(close)}. `fdl runs` lists all.")
-
-
-def _parsed(raw: bytes) -> dict[str, Any] | None:
-    """A line of the history, or None where it is torn."""
-    if not raw.endswith(b"\n"):
-        return None
-    try:
-        line = json.loads(raw)
-        return line | {"step": int(line["step"]), "metrics": _decoded(line["metrics"])}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _ends_a_line(file: BinaryIO) -> bool:
-    """Whether what is appended starts a line of its own; not so after a torn one."""
-    if file.seek(0, os.SEEK_END) == 0:
-        return True
-    file.seek(-1, os.SEEK_END)
-    return file.read(1) == b"\n"
-
-
-def _encoded(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Metrics as JSON can hold them: NaN and infinity become their names."""
-    return {name: number if math.isfinite(number) else _word(number) for name, number in _floats(metrics).items()}
-
-
-def _decoded(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {name: _NOT_FINITE.get(value, value) for name, value in metrics.items()}
-
-
-def _floats(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items()}
-
-
-def _word(number: float) -> str:
-    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
 def _without_secrets(value: Any) -> Any:

@@ -5,7 +5,6 @@ Imported late, by the sender's thread or in a command's body. `fdl_zoo.tracking`
 
 import json
 import logging
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
     DatasetInput,
+    ExperimentTag,
     InputTag,
     LoggedModel,
     LoggedModelOutput,
@@ -36,7 +36,8 @@ from mlflow.types.schema import Schema, TensorSpec
 from fdl_zoo.data import Normalization
 from fdl_zoo.tracking import Point, RunDeleted
 from fdl_zoo.tracking.folder import RunFolder
-from fdl_zoo.tracking.uri import EXPERIMENT, redacted, sqlite_path
+from fdl_zoo.tracking.names import MAX_VALUE, flattened, safe_key
+from fdl_zoo.tracking.uri import EXPERIMENT, sqlite_path
 
 # They print, with a traceback, what is raised as well; a raised error is answered by its receiver, in one sentence.
 for _noisy in ("mlflow.store.db.utils", "alembic.runtime.migration", "urllib3.connectionpool"):
@@ -44,8 +45,9 @@ for _noisy in ("mlflow.store.db.utils", "alembic.runtime.migration", "urllib3.co
 
 UID_TAG = "fdl_zoo.uid"
 STEP_TAG = "fdl_zoo.step"
-_STANDARD_TAGS = {"command": "mlflow.source.name", "git_commit": "mlflow.source.git.commit"}
-_MAX_KEY, _MAX_PARAM, _MAX_TAG, _MAX_DIGEST = 250, 6000, 8000, 36
+# Lets the UI show curves and training runs, where it would take an experiment for one with language models.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+_MAX_DIGEST = 36
 IDENTITY = Normalization()
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH = 1000, 100
 
@@ -78,6 +80,7 @@ class MlflowTracker:
         """Parameters from the specification, tags and the dataset from the facts, and the specification as a file."""
         self._log_params(dict(flattened(yaml.safe_load(spec) or {})))
         self._log_tags({name: value for name, value in facts.items() if name != "dataset"})
+        self._log_tags(standard_tags(facts))
         if facts.get("dataset"):
             self._client.log_inputs(self._run_id, [dataset_input(facts["dataset"])])
         self._client.log_text(self._run_id, spec, "spec.yaml")
@@ -118,8 +121,11 @@ class MlflowTracker:
         return model.model_id
 
     def end(self, status: str, reason: str, time: float) -> None:
-        """Sets the reason as a tag, and the status."""
-        self._client.set_tag(self._run_id, "reason", reason[:_MAX_TAG])
+        """Sets the status, and the reason as a tag; a run that was resumed and finished has none."""
+        if reason:
+            self._client.set_tag(self._run_id, "reason", reason[:MAX_VALUE])
+        elif not self._is_new and "reason" in self._client.get_run(self._run_id).data.tags:
+            self._client.delete_tag(self._run_id, "reason")
         self._client.set_terminated(self._run_id, status, int(time * 1000))
 
     def _find(self, run: RunFolder) -> Run | None:
@@ -148,7 +154,8 @@ class MlflowTracker:
         if found is not None:
             return found.experiment_id
         try:
-            return self._client.create_experiment(self._experiment, artifact_location(self._uri, self._experiment))
+            place = artifact_location(self._uri, self._experiment)
+            return self._client.create_experiment(self._experiment, place, tags=_EXPERIMENT_TAGS)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -165,8 +172,7 @@ class MlflowTracker:
             self._log_tags({"resumed": changed})
 
     def _log_tags(self, facts: Mapping[str, Any]) -> None:
-        named = {_STANDARD_TAGS.get(name, name): value for name, value in facts.items()}
-        tags = [RunTag(name, value[:_MAX_TAG]) for name, value in flattened(named)]
+        tags = [RunTag(name, value) for name, value in flattened(facts)]
         for start in range(0, len(tags), _PARAMS_PER_BATCH):
             self._client.log_batch(self._run_id, tags=tags[start : start + _PARAMS_PER_BATCH], synchronous=True)
 
@@ -180,6 +186,16 @@ class MlflowTracker:
         model = self._client.create_logged_model(self._experiment_id(), "model", self._run_id, tags, model_type="keras")
         self._client.log_outputs(self._run_id, [LoggedModelOutput(model.model_id, step=step)])
         return model
+
+
+def standard_tags(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What MLflow's UI shows as the source of a run. It cuts a name at its last slash, so this is `fdl train` alone."""
+    tags = {}
+    if facts.get("command"):
+        tags["mlflow.source.name"] = " ".join(str(facts["command"]).split()[:2])
+    if facts.get("git_commit"):
+        tags["mlflow.source.git.commit"] = str(facts["git_commit"])
+    return tags
 
 
 def artifact_location(uri: str, experiment: str) -> str | None:
@@ -271,7 +287,8 @@ def create_database(path: Path, final: Path) -> None:
     uri = f"sqlite:///{final}"
     store = SqlAlchemyStore(f"sqlite:///{path}", (final.parent / "artifacts").as_uri())
     try:
-        store.create_experiment(EXPERIMENT, artifact_location(uri, EXPERIMENT))
+        tags = [ExperimentTag(*tag) for tag in _EXPERIMENT_TAGS.items()]
+        store.create_experiment(EXPERIMENT, artifact_location(uri, EXPERIMENT), tags=tags)
     finally:
         store.engine.dispose()
 
@@ -292,21 +309,3 @@ def dataset_input(facts: Mapping[str, Any]) -> DatasetInput:
     )
     tags = [InputTag("mlflow.data.context", "training"), InputTag("sha256", facts["digest"])]
     return DatasetInput(dataset, tags)
-
-
-def flattened(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested mappings as dotted names with values as text; lists of named things by their names, secrets left out."""
-    if isinstance(values, list) and values and all(isinstance(each, dict) and "name" in each for each in values):
-        values = {each["name"]: {key: value for key, value in each.items() if key != "name"} for each in values}
-    if isinstance(values, Mapping) and (values or not prefix):
-        for name, value in values.items():
-            yield from flattened(value, f"{prefix}.{name}" if prefix else str(name))
-    else:
-        text = redacted(values if isinstance(values, str) else json.dumps(values, default=str))
-        yield safe_key(prefix), text if len(text) <= _MAX_PARAM else text[: _MAX_PARAM - 3] + "..."
-
-
-def safe_key(name: str) -> str:
-    """A name of a metric, parameter or tag with what MLflow refuses replaced: `top@5` becomes `top_5`."""
-    parts = re.sub(r"[^\w\-. /]", "_", name, flags=re.ASCII).split("/")
-    return "/".join(part if part.strip(".") else "_" for part in parts)[:_MAX_KEY]

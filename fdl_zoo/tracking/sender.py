@@ -10,7 +10,8 @@ from fdl_zoo.errors import TrackingError
 from fdl_zoo.tracking import Point, RunDeleted, Tracker
 from fdl_zoo.tracking.cursor import EMBEDDED, Cursor, stated_uri
 from fdl_zoo.tracking.files import Lock
-from fdl_zoo.tracking.folder import ROOT, RunFolder, read_history
+from fdl_zoo.tracking.folder import ROOT, RunFolder
+from fdl_zoo.tracking.history import History
 from fdl_zoo.tracking.uri import EXPERIMENT, default_uri, embedded_uri, redacted
 
 MAX_WAIT = 30.0
@@ -195,7 +196,7 @@ def _send_history(folder: RunFolder, tracker: Tracker, cursor: Cursor) -> None:
     """Sends the lines that follow the cursor. A history that was cut is compared with what the store has."""
     path = folder.path / "history.jsonl"
     goes_on = cursor.is_in(path)
-    lines = read_history(path, cursor.history_bytes if goes_on else 0)
+    lines = History(path).read(cursor.history_bytes if goes_on else 0)
     if not lines:
         return
     points = [point for line in lines for point in _points(line.values)]
@@ -273,10 +274,12 @@ def _address(folder: RunFolder) -> str:
     return stated
 
 
-def _in_words(error: Exception) -> str:
-    """The first line of an error, without secrets, short enough for one sentence."""
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return redacted(first)[:200].rstrip(". ")
+def _in_words(error: BaseException) -> str:
+    """The first line of what first went wrong, without secrets, short enough for one sentence."""
+    while inner := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        error = inner
+    words = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+    return redacted(words.splitlines()[0])[:200].rstrip(". ")
 
 
 def _unsent(folder: RunFolder | Path, uri: str, why: str) -> str:

@@ -3,18 +3,20 @@
 import ipaddress
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 from fdl_zoo.errors import InvalidOption, TrackingError
 from fdl_zoo.tracking import environment
 from fdl_zoo.tracking.folder import ROOT
 from fdl_zoo.tracking.store import ensure_store
-from fdl_zoo.tracking.uri import default_uri, redacted
+from fdl_zoo.tracking.uri import EXPERIMENT, default_uri, redacted, sqlite_path
 
 READY_SECONDS = 60.0
 # On Linux the kernel ends the server when this process ends, however it ends; the server then ends its worker.
@@ -35,7 +37,7 @@ def serve_ui(root: Path = ROOT, *, host: str = "127.0.0.1", port: int | None = N
         port: The port to listen on; a free one by default.
 
     Returns:
-        The server's process, which `stop_ui` ends, and the address to open.
+        The server's process, which `stop_ui` ends, and the address to open: the page of this directory's runs.
 
     Raises:
         InvalidOption: The host or the port cannot be listened on.
@@ -53,7 +55,7 @@ def serve_ui(root: Path = ROOT, *, host: str = "127.0.0.1", port: int | None = N
     except BaseException:
         stop_ui(process)
         raise
-    return process, url
+    return process, url + _page_of_runs(uri)
 
 
 def stop_ui(process: subprocess.Popen, timeout: float = 10.0) -> None:
@@ -92,6 +94,16 @@ def _start(uri: str, root: Path, host: str, port: int) -> tuple[subprocess.Popen
             stderr=subprocess.STDOUT,
         )
     return process, log
+
+
+def _page_of_runs(uri: str) -> str:
+    """The place of the experiment `fdl_zoo` in the UI, which by itself begins with pages about language models."""
+    path = sqlite_path(uri)
+    if path is None:
+        return ""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+        found = database.execute("SELECT experiment_id FROM experiments WHERE name = ?", (EXPERIMENT,)).fetchone()
+    return f"/#/experiments/{found[0]}/runs?workflowType=machine_learning" if found else ""
 
 
 def _free_port(host: str, port: int | None) -> int:
