@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from fdl_zoo.errors import InvalidCard
-
-TASKS = ("classification", "binary", "regression", "objective")
+from fdl_zoo.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Card:
     """The facts of one entry. All are optional; each stated one is checked.
 
     Args:
-        task: One of `TASKS`, or several: what a model can be trained for, or what a dataset asks.
+        task: One of `tasks.TASKS`, or several: what a model can be trained for, or what a dataset asks.
         chapter: The chapter of the book.
         citation: The paper or page it comes from.
         input_shape: Shape of one example, without the batch axis, for which `num_params` is stated.

@@ -56,13 +56,17 @@ class Normalization:
 
     @classmethod
     def fit(cls, raw: np.ndarray) -> "Normalization":
-        """Mean and standard deviation per feature of the training split [examples, features]; 1 where it is constant."""
+        """Mean and deviation per feature of the training split [examples, features]; 1 where it is constant."""
         deviation = raw.std(axis=0, dtype=np.float64)
         return cls(raw.mean(axis=0, dtype=np.float64), np.where(deviation > 0, deviation, 1.0))
 
     def __call__(self, raw: np.ndarray) -> np.ndarray:
         """Raw values [..., *example] as float32 inputs of the same shape."""
         return ((np.asarray(raw, np.float64) - self.mean) / self.scale).astype(np.float32)
+
+    def invert(self, x: np.ndarray) -> np.ndarray:
+        """Inputs [..., *example] as float32 raw values of the same shape."""
+        return (np.asarray(x, np.float64) * self.scale + self.mean).astype(np.float32)
 
 
 @dataclass(frozen=True)

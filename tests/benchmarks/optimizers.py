@@ -1,7 +1,7 @@
 """Step times of the first-order optimizers, interleaved in one run: `python tests/benchmarks/optimizers.py`.
 
 Without jit: one update of ours against Keras's of the same name (at most 1 is wanted). With jit: a whole step (forward,
-backward, update) against forward and backward alone (at most 1.05). Two networks: 784-256-256-10, and one of 50 variables.
+backward, update) against forward and backward alone (at most 1.05). On 784-256-256-10, and on a net of 50 variables.
 """
 
 import time
@@ -111,7 +111,9 @@ def main() -> None:
             plain = interleaved({"ours": update(build(), ours(name)), "keras": update(build(), keras_own(name))})
             jit = interleaved({"step": whole_step(build(), ours(name)), "bare": whole_step(build(), None)})
             left = [plain["ours"], plain["keras"], plain["ours"] / plain["keras"]]
-            table.add_row(name, *(f"{each:.3f}" for each in [*left, jit["step"], jit["bare"], jit["step"] / jit["bare"]]))
+            table.add_row(
+                name, *(f"{each:.3f}" for each in [*left, jit["step"], jit["bare"], jit["step"] / jit["bare"]])
+            )
         Console().print(table)
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from tests.unit.optimizers.oracles import CASES, Rates, path, random_steps, run
 
 import fdl_zoo.optimizers as optimizers
+from tests.unit.optimizers.oracles import CASES, Rates, path, random_steps, run
 
 STEPS = 500
 

@@ -1,0 +1,63 @@
+"""Terminate on NaN: ends training at the step at which the loss is no longer finite, and says which (chapter 4)."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from fdl_zoo.callbacks._monitor import Resumable
+from fdl_zoo.card import Card
+
+CARD = Card(chapter=4, tags=("safety",))
+
+
+class TerminateOnNaN(Resumable, keras.callbacks.Callback):
+    """Stops at a loss that is NaN or infinite and remembers where; whoever calls `fit` reads `failure`.
+
+    Attributes:
+        failure: One sentence with metric, value, epoch and step, counted from 1; None while all is finite.
+        epoch: The epoch of the failure, counted from 0.
+        step: The step of the failure within its epoch, counted from 0; None if it was seen at the epoch's end.
+    """
+
+    STATE = ("epoch", "step")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failure: str | None = None
+        self.epoch: int | None = None
+        self.step: int | None = None
+        self._now = 0
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Forgets an earlier training."""
+        self.failure = self.epoch = self.step = None
+        super().on_train_begin(logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Remembers the epoch."""
+        self._now = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Looks at the loss, which Keras averages over the epoch's steps: once not finite, it stays so."""
+        self._check("loss", logs, batch)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Looks at the losses of the epoch, also that on validation data."""
+        for metric in ("loss", "val_loss"):
+            self._check(metric, logs, None)
+
+    def _check(self, metric: str, logs: Mapping[str, Any] | None, step: int | None) -> None:
+        value = (logs or {}).get(metric)
+        if value is None or math.isfinite(float(value)) or self.failure is not None:
+            return
+        self.epoch, self.step = self._now, step
+        where = f"epoch {self._now + 1}" + ("" if step is None else f", step {step + 1}")
+        self.failure = f"Training stopped in {where}: {metric} is {float(value)}; a smaller learning rate may help."
+        self.model.stop_training = True
+
+
+def build() -> keras.callbacks.Callback:
+    """Builds the callback; it has no options."""
+    return TerminateOnNaN()

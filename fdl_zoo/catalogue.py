@@ -1,0 +1,123 @@
+"""The four registries: models, optimizers, callbacks and datasets, and the public functions that reach them by name."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+from fdl_zoo.card import Card
+from fdl_zoo.discovery import Discovery
+from fdl_zoo.errors import InvalidName, PluginError
+from fdl_zoo.keras_source import keras_entries
+from fdl_zoo.registry import KINDS, Failure, Registry
+
+discovery = Discovery()
+models, optimizers, callbacks, datasets = (Registry(kind, discovery, discovery.absent, keras_entries) for kind in KINDS)
+REGISTRIES = {registry.kind: registry for registry in (models, optimizers, callbacks, datasets)}
+
+
+def registry(kind: str) -> Registry:
+    """The registry of a kind, in the plural or the singular.
+
+    Raises:
+        InvalidName: There is no such kind.
+    """
+    for known in REGISTRIES.values():
+        if kind in (known.kind, known.noun):
+            return known
+    close = get_close_matches(kind, REGISTRIES, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"the kinds are {', '.join(REGISTRIES)}."
+    raise InvalidName(f"There is no kind {kind!r}: {hint}")
+
+
+def refresh() -> None:
+    """Look at all doors again: after an installation, or when the environment has changed."""
+    discovery.refresh()
+    for known in REGISTRIES.values():
+        known.refresh()
+
+
+def failures() -> list[Failure]:
+    """What is known to be wrong with plugins; every file read, nothing imported, each cause once."""
+    return list(dict.fromkeys(failure for known in REGISTRIES.values() for failure in known.failures()))
+
+
+def require_healthy() -> None:
+    """What `--strict` asks.
+
+    Raises:
+        PluginError: A plugin has a failure.
+    """
+    found = failures()
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise PluginError(f"--strict: {found[0]}{more} `fdl plugins doctor` shows all.")
+
+
+def list_models(match: Any = None, **filters: Any) -> list[str]:
+    """Names of the models that pass every filter; see `Registry.entries` for the filters."""
+    return models.names(match, **filters)
+
+
+def list_optimizers(match: Any = None, **filters: Any) -> list[str]:
+    """Names of the optimizers that pass every filter; `origin="keras"` lists Keras's own."""
+    return optimizers.names(match, **filters)
+
+
+def list_callbacks(match: Any = None, **filters: Any) -> list[str]:
+    """Names of the callbacks that pass every filter; `origin="keras"` lists Keras's own."""
+    return callbacks.names(match, **filters)
+
+
+def list_datasets(match: Any = None, **filters: Any) -> list[str]:
+    """Names of the datasets that pass every filter."""
+    return datasets.names(match, **filters)
+
+
+def describe(kind: str, name: str) -> dict[str, Any]:
+    """The card of an entry, its options and where it comes from, as plain values.
+
+    Raises:
+        UnknownName: There is no such entry.
+    """
+    entry = registry(kind).find(name)
+    return {**entry.as_dict(), "doc": entry.source.doc, "options": [each.as_dict() for each in entry.options.values()]}
+
+
+def create_model(name: str, /, *args: Any, **options: Any) -> Any:
+    """A `keras.Model` by name, from `input_shape`, `num_outputs` and its options; it outputs logits or values."""
+    return models.build(name, *args, **options)
+
+
+def create_optimizer(name: str, /, **options: Any) -> Any:
+    """A `keras.optimizers.Optimizer` by name. Create it inside the strategy's scope that it will serve in."""
+    return optimizers.build(name, **options)
+
+
+def create_callback(name: str, /, context: Any = None, **options: Any) -> Any:
+    """A `keras.callbacks.Callback` by name; `context` is what the trainer gives it, None in plain Keras."""
+    return callbacks.build(name, context=context, **options)
+
+
+def load_dataset(name: str, /, **options: Any) -> Any:
+    """A `Dataset` by name: train, validation and test, fixed by its seed and never overlapping."""
+    return datasets.build(name, **options)
+
+
+def register_model(name: str, card: Card | None = None) -> Callable[[Callable], Callable]:
+    """Decorator: register a function `build(input_shape, num_outputs, *, ...)` as a model of this process."""
+    return models.register(name, card)
+
+
+def register_optimizer(name: str, card: Card | None = None) -> Callable[[Callable], Callable]:
+    """Decorator: register a function `build(*, ...)` as an optimizer of this process."""
+    return optimizers.register(name, card)
+
+
+def register_callback(name: str, card: Card | None = None) -> Callable[[Callable], Callable]:
+    """Decorator: register a function `build(*, ..., context=None)` as a callback of this process."""
+    return callbacks.register(name, card)
+
+
+def register_dataset(name: str, card: Card | None = None) -> Callable[[Callable], Callable]:
+    """Decorator: register a function `build(*, ...)` as a dataset of this process."""
+    return datasets.register(name, card)

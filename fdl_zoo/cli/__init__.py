@@ -1,0 +1,88 @@
+"""The command `fdl`: one command per file of this folder; heavy imports happen inside a command's body."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from fdl_zoo.cli._common import Arguments, common_options, state_of
+from fdl_zoo.errors import ZooError
+
+ORDER = ("list", "show", "train", "runs", "ui", "plugins", "doctor")
+
+
+class Commands(click.Group):
+    """The commands by name, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in the order of a first visit."""
+        return list(ORDER)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of a file; `find-lr` is in `find_lr.py`."""
+        if name not in ORDER:
+            return None
+        return importlib.import_module(f"fdl_zoo.cli.{name.replace('-', '_')}").command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown command is answered with the closest names."""
+        from difflib import get_close_matches
+
+        if args[0] not in ORDER and not args[0].startswith("-"):
+            close = get_close_matches(args[0], ORDER, n=2, cutoff=0.5)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"the commands are {', '.join(ORDER)}."
+            raise click.UsageError(f"There is no command {args[0]!r}: {hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="First steps:  fdl list   fdl show mlp   fdl train mlp --data digits   fdl ui",
+)
+@click.version_option(package_name="fdl-zoo", prog_name="fdl")
+@common_options
+def cli() -> None:
+    """Train, follow and compare the models of Fundamentals of Deep Learning, by name."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `fdl` and end the process: 0 done, 2 for what the user can put right, 1 failed, 130 and 143 after signals."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run `fdl` and return the exit status; errors are one line on standard error."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return cli.main(arguments, prog_name="fdl", standalone_mode=False, obj=Arguments()) or 0
+    except click.ClickException as error:
+        return _complain(" ".join(error.format_message().split()), 2)
+    except ZooError as error:
+        return _complain(str(error), error.exit_status)
+    except (KeyboardInterrupt, click.Abort):
+        return _complain("interrupted", 130)
+    except BrokenPipeError:  # the reader of a pipe has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if "--verbose" in arguments:
+            raise
+        cause = str(error).strip().partition("\n")[0]
+        return _complain(f"{type(error).__name__}: {cause} (--verbose shows where)", 1)
+    except BaseException as error:
+        if type(error).__name__ != "Terminated":  # its module is imported only by those that train
+            raise
+        return _complain("terminated", 143)
+
+
+def _complain(text: str, status: int) -> int:
+    print(f"fdl: {text}", file=sys.stderr)
+    return status
+
+
+__all__ = ["cli", "main", "run", "state_of"]

@@ -1,0 +1,140 @@
+"""What commands share: the options that stand before or after a command's name, output, and names that complete."""
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+
+@dataclass
+class Arguments:
+    """The values of the common options.
+
+    Args:
+        json: Print JSON, and nothing else on standard output.
+        quiet: Print results only.
+        verbose: Let the messages of other libraries through.
+        strict: A plugin that fails ends the command.
+    """
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    strict: bool = False
+
+
+def state_of(ctx: click.Context) -> Arguments:
+    """The common options of this command line."""
+    return ctx.find_root().ensure_object(Arguments)
+
+
+def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Remember a common option wherever it stood; what is not given leaves the other place's value."""
+    if value:
+        setattr(state_of(ctx), str(parameter.name), value)
+
+
+def _keep_plugins(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
+    """Named folders go into the environment, where discovery and started processes find them."""
+    if value:
+        known = os.environ.get("FDL_ZOO_PLUGINS_DIR", "")
+        os.environ["FDL_ZOO_PLUGINS_DIR"] = os.pathsep.join([*value, *filter(None, [known])])
+
+
+def common_options(command: Callable) -> Callable:
+    """Add the options that every command has; their values are in `state_of(ctx)`."""
+    options = (
+        click.option("--json", is_flag=True, expose_value=False, callback=_keep, help="Print JSON."),
+        click.option("--quiet", is_flag=True, expose_value=False, callback=_keep, help="Print results only."),
+        click.option("--verbose", is_flag=True, expose_value=False, callback=_keep, help="Show what libraries print."),
+        click.option("--strict", is_flag=True, expose_value=False, callback=_keep, help="End if a plugin fails."),
+        click.option(
+            "--plugins-dir",
+            multiple=True,
+            metavar="DIR",
+            expose_value=False,
+            callback=_keep_plugins,
+            is_eager=True,
+            type=click.Path(exists=True, file_okay=False),
+            help="A folder of plugins. A plugin is code: it runs when it is used.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def honour_strict(ctx: click.Context) -> None:
+    """End the command if a plugin fails and `--strict` was given."""
+    if state_of(ctx).strict:
+        from fdl_zoo import catalogue
+
+        catalogue.require_healthy()
+
+
+def emit(ctx: click.Context, facts: Any, text: str = "") -> None:
+    """Print facts as JSON where it was asked for, else the text."""
+    if state_of(ctx).json:
+        click.echo(json.dumps(_finite(facts), indent=2, default=str))
+    elif text:
+        click.echo(text)
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinity as null: JSON has no word for them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return value
+
+
+def width() -> int | None:
+    """Columns of the terminal; None in a pipe, where lines are not cut."""
+    import shutil
+
+    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else None
+
+
+def columns(rows: Sequence[Sequence[str]], limit: int | None = None, indent: str = "") -> str:
+    """Rows as aligned columns; the last column is cut at `limit` with an ellipsis."""
+    if not rows:
+        return ""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
+    lines = []
+    for row in rows:
+        cells = [f"{cell:{size}}" for cell, size in zip(row, widths, strict=False)]
+        line = (indent + "  ".join([*cells, row[-1]])).rstrip()
+        lines.append(line if limit is None or len(line) <= limit else line[: limit - 1].rstrip() + "…")
+    return "\n".join(lines)
+
+
+class EntryName(click.ParamType):
+    """An entry's name, completed by the shell from the catalogue.
+
+    Args:
+        kind: The registry; None for all.
+    """
+
+    name = "name"
+
+    def __init__(self, kind: str | None) -> None:
+        self.kind = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so, with their summaries."""
+        from fdl_zoo import catalogue
+
+        registries = [catalogue.registry(self.kind)] if self.kind else catalogue.REGISTRIES.values()
+        entries = [entry for registry in registries for entry in registry.entries()]
+        return [
+            CompletionItem(entry.name, help=entry.summary) for entry in entries if entry.name.startswith(incomplete)
+        ]

@@ -1,0 +1,45 @@
+"""Logistic regression: softmax of Wx + b, one layer of weights from pixels to classes (chapter 3).
+
+It outputs the logits Wx + b: the softmax is part of the loss, which the notes found to work better.
+"""
+
+import keras
+
+from fdl_zoo.card import Card, Recipe, Reference
+from fdl_zoo.models import _layers
+
+CARD = Card(
+    task=("classification", "binary", "regression"),
+    chapter=3,
+    citation="Buduma (2017), Fundamentals of Deep Learning, chapter 3",
+    input_shape=(28, 28, 1),
+    num_outputs=10,
+    num_params=784 * 10 + 10,
+    tags=("dense", "convex"),
+    ranges={"l1": "[0, inf)", "l2": "[0, inf)"},
+    recipes={
+        "digits": Recipe(
+            {"name": "adam", "learning_rate": 0.03},
+            batch_size=100,
+            epochs=60,
+            reference=Reference(
+                "test_accuracy", 0.983, tolerance=0.012, command="fdl train logistic_regression --data digits"
+            ),
+        ),
+        "mnist": Recipe({"name": "sgd", "learning_rate": 0.01}, batch_size=100, epochs=1000),
+    },
+)
+
+
+def build(
+    input_shape: tuple[int, ...] = (28, 28, 1), num_outputs: int = 10, *, l1: float = 0.0, l2: float = 0.0
+) -> keras.Model:
+    """Builds the model; its weights start at zero, as in the book: the loss is convex.
+
+    Args:
+        input_shape: Shape of one example; it is flattened.
+        num_outputs: Number of classes.
+        l1: Weight of the sum of absolute weights in the loss.
+        l2: Weight of the sum of squared weights in the loss.
+    """
+    return _layers.single_layer("logistic_regression", input_shape, num_outputs, l1, l2)

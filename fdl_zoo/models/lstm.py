@@ -1,0 +1,101 @@
+"""LSTM: a memory cell with gates that keep, write and output, so that information lasts many steps (chapter 7).
+
+With x_t the inputs, h the outputs, c the memory, and [x_t, h_{t-1}] what each gate reads:
+k = sigmoid(W_k [x_t, h_{t-1}] + b_k), w and o likewise, candidate g = tanh(W_g [x_t, h_{t-1}] + b_g),
+c_t = k c_{t-1} + w g and h_t = o tanh(c_t). `gates` finds these weights in Keras's layer, which calls keep *forget* and
+write *input*. The keep gate's bias starts at one, so that memory is kept at first. `gru` merges gates, `bilstm` reads
+the sequence in both directions.
+"""
+
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from fdl_zoo.card import Card, Recipe, Variant
+from fdl_zoo.models import _recurrent
+
+CARD = Card(
+    task=("classification", "binary", "regression"),
+    chapter=7,
+    citation="Hochreiter and Schmidhuber (1997), Long short-term memory; Gers et al. (2000) for the keep gate",
+    input_shape=(8, 8),
+    num_outputs=10,
+    num_params=4 * ((8 + 64) * 64 + 64) + 64 * 10 + 10,
+    tags=("recurrent", "gates"),
+    capabilities=("sequence",),
+    variants={
+        "gru": Variant(
+            {"cell": "gru"},
+            summary="GRU: two gates, update and reset, and no separate memory (chapter 7).",
+            num_params=3 * ((8 + 64) * 64 + 2 * 64) + 64 * 10 + 10,
+            recipes={"digits_rows": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=40)},
+        ),
+        "bilstm": Variant(
+            {"bidirectional": True},
+            summary="Bidirectional LSTM: one layer reads forwards, one backwards (chapter 7).",
+            num_params=2 * 4 * ((8 + 64) * 64 + 64) + 2 * 64 * 10 + 10,
+            recipes={"digits_rows": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=40)},
+        ),
+    },
+    ranges={"units": "[1, inf)", "dropout": "[0, 1)", "vocabulary": "[2, inf)", "embedding": "[1, inf)"},
+    recipes={
+        "digits_rows": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=40),
+        "adding": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=30),
+    },
+)
+GATES = ("write", "keep", "candidate", "output")  # in the order in which Keras lays out the columns
+
+
+def gates(layer: keras.layers.LSTM) -> dict[str, dict[str, np.ndarray]]:
+    """The weights of each gate and of the candidate, by the book's names.
+
+    Args:
+        layer: A built Keras LSTM.
+
+    Returns:
+        For each of `GATES`: `kernel` [features, units], `recurrent_kernel` [units, units] and `bias` [units].
+    """
+    names = ("kernel", "recurrent_kernel", "bias")
+    columns = {name: np.split(weight, 4, axis=-1) for name, weight in zip(names, layer.get_weights(), strict=True)}
+    return {gate: {name: columns[name][index] for name in names} for index, gate in enumerate(GATES)}
+
+
+def build(
+    input_shape: tuple[int, ...] = (8, 8),
+    num_outputs: int = 10,
+    *,
+    units: int = 64,
+    cell: Literal["lstm", "gru"] = "lstm",
+    bidirectional: bool = False,
+    dropout: float = 0.0,
+    unroll: bool = False,
+    vocabulary: int | None = None,
+    embedding: int = 32,
+) -> keras.Model:
+    """Builds the model.
+
+    Args:
+        input_shape: Time steps and features, or time steps only where `vocabulary` is given.
+        num_outputs: Number of classes or values, read from the last output.
+        units: Length of memory and output, for each direction.
+        cell: The kind of unit.
+        bidirectional: Whether a second layer reads the sequence backwards.
+        dropout: Probability that a value of the last output is set to zero in training.
+        unroll: Whether the graph holds one copy of the layer per time step instead of a loop.
+        vocabulary: Number of words, padding included; puts an embedding first. None for sequences of features.
+        embedding: Length of each word's vector.
+
+    Raises:
+        InvalidData: Examples are no sequences.
+    """
+    name = "bilstm" if bidirectional else cell
+    inputs, x = _recurrent.sequence_input(name, input_shape, vocabulary, embedding)  # [batch, time, features]
+    layer: Any = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[cell](units, unroll=unroll, name="recurrent")
+    if bidirectional:
+        layer = keras.layers.Bidirectional(layer, name="bidirectional")
+    x = layer(x)  # [batch, units], twice as many where bidirectional
+    if dropout:
+        x = keras.layers.Dropout(dropout, name="dropout")(x)
+    outputs = keras.layers.Dense(num_outputs, name="output")(x)  # [batch, outputs]
+    return keras.Model(inputs, outputs, name=name)

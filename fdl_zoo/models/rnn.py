@@ -1,0 +1,67 @@
+"""Recurrent network: a fully connected recurrent layer whose initial state is learned (chapter 7).
+
+Unrolled through time it is a feed-forward network whose copies share their weights; the gradients of the copies are
+summed, or averaged.
+"""
+
+from typing import Literal
+
+import keras
+
+from fdl_zoo.card import Card, Recipe
+from fdl_zoo.models import _recurrent
+
+CARD = Card(
+    task=("classification", "binary", "regression"),
+    chapter=7,
+    citation="Elman (1990), Finding structure in time",
+    input_shape=(8, 8),
+    num_outputs=10,
+    num_params=(8 + 64) * 64 + 64 + 64 + 64 * 10 + 10,
+    tags=("recurrent",),
+    capabilities=("sequence",),
+    ranges={"units": "[1, inf)", "vocabulary": "[2, inf)", "embedding": "[1, inf)"},
+    recipes={
+        "digits_rows": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=40),
+        "adding": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=30),
+    },
+)
+
+
+def build(
+    input_shape: tuple[int, ...] = (8, 8),
+    num_outputs: int = 10,
+    *,
+    units: int = 64,
+    activation: Literal["tanh", "relu", "sigmoid", "linear"] = "tanh",
+    learned_state: bool = True,
+    gradients: Literal["sum", "average"] = "sum",
+    unroll: bool = False,
+    vocabulary: int | None = None,
+    embedding: int = 32,
+) -> keras.Model:
+    """Builds the model.
+
+    Args:
+        input_shape: Time steps and features, or time steps only where `vocabulary` is given.
+        num_outputs: Number of classes or values, read from the last state.
+        units: Recurrent neurons.
+        activation: Their nonlinearity.
+        learned_state: Whether the initial state is learned; it starts at zero.
+        gradients: Whether the gradients of the weights' copies through time are summed or averaged.
+        unroll: Whether the graph holds one copy of the layer per time step instead of a loop.
+        vocabulary: Number of words, padding included; puts an embedding first. None for sequences of features.
+        embedding: Length of each word's vector.
+
+    Raises:
+        InvalidData: Examples are no sequences.
+    """
+    inputs, x = _recurrent.sequence_input("rnn", input_shape, vocabulary, embedding)  # [batch, time, features]
+    if gradients == "sum":
+        cell = keras.layers.SimpleRNNCell(units, activation=activation)
+    else:
+        cell = _recurrent.AveragedCell(units, steps=input_shape[0], activation=activation)
+    layer = _recurrent.LearnedStateRNN if learned_state else keras.layers.RNN
+    x = layer(cell, unroll=unroll, name="recurrent")(x)  # [batch, units]
+    outputs = keras.layers.Dense(num_outputs, name="output")(x)  # [batch, outputs]
+    return keras.Model(inputs, outputs, name="rnn")

@@ -1,0 +1,565 @@
+"""Registry: the entries of one kind by name: their cards, their signatures, and how they are built.
+
+A registry knows names; where they come from is told to it by a `discover` function (see `discovery.py`). Nothing is
+imported until an entry is built.
+"""
+
+import contextvars
+import importlib
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fdl_zoo.card import Card
+from fdl_zoo.errors import InvalidName, InvalidOption, PluginError, UnknownName, ZooError
+from fdl_zoo.option import REQUIRED, Option, convert_options
+from fdl_zoo.source import EntrySource, read_callable, read_class, read_entry
+
+_RETURNS = {
+    "models": "keras:Model",
+    "optimizers": "keras.optimizers:Optimizer",
+    "callbacks": "keras.callbacks:Callback",
+    "datasets": "fdl_zoo.data:Dataset",
+}
+KINDS = tuple(_RETURNS)
+
+
+def normalise(name: str) -> str:
+    """The form in which names are compared: case, `-` and `_` do not matter."""
+    return name.strip().lower().replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong with a plugin, as data.
+
+    Args:
+        distribution: Whose plugin it is.
+        version: Its version.
+        entry: The entry's name, or empty where the whole distribution is concerned.
+        phase: `metadata`, `register`, `source`, `import` or `build`.
+        message: The cause in one sentence.
+        kind: The registry concerned.
+    """
+
+    distribution: str
+    version: str
+    entry: str
+    phase: str
+    message: str
+    kind: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.distribution} {self.version}".strip() + (f", {self.entry}" if self.entry else "")
+        return f"{where} ({self.phase}): {self.message}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered name.
+
+    Args:
+        kind: `models`, `optimizers`, `callbacks` or `datasets`.
+        name: The full name: bare for a built-in, `distribution/name` for a plugin's.
+        target: `module:attribute` of its factory.
+        distribution: Who brings it; `fdl_zoo`, `keras` and `notebook` for those without a plugin.
+        version: The distribution's version.
+        door: `built-in`, `installed`, `folder`, `keras` or `notebook`.
+        path: The file that its facts are read from.
+        search: A folder that must be importable for it (a plugin's folder).
+        function: The live factory of a decorated entry.
+        stated: The card of a decorated entry.
+        variant_of: The entry whose variant this is.
+    """
+
+    kind: str
+    name: str
+    target: str
+    distribution: str = "fdl_zoo"
+    version: str = ""
+    door: str = "built-in"
+    path: Path | None = None
+    search: Path | None = None
+    function: Callable | None = field(default=None, compare=False)
+    stated: Card | None = field(default=None, compare=False)
+    variant_of: "Entry | None" = None
+
+    @property
+    def short_name(self) -> str:
+        """The name without its distribution."""
+        return self.name.rpartition("/")[2]
+
+    @cached_property
+    def source(self) -> EntrySource:
+        """What its file says, read once."""
+        if self.variant_of:
+            return self.variant_of.source
+        if self.function is not None:
+            return read_callable(self.function, self.stated or Card())
+        if self.path is None:
+            module = self.target.partition(":")[0]
+            return EntrySource(problem=f"the source of module {module!r} was not found.")
+        attribute = self.target.partition(":")[2]
+        return read_class(self.path, attribute) if self.door == "keras" else read_entry(self.path, attribute)
+
+    @cached_property
+    def card(self) -> Card:
+        """Its card; an empty one where the file has none."""
+        return self.source.card.variant(self.short_name) if self.variant_of else self.source.card
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The options that make a variant what it is; empty for other entries."""
+        return self.source.card.variant_options(self.short_name) if self.variant_of else {}
+
+    @cached_property
+    def options(self) -> Mapping[str, Option]:
+        """Its options by name; a variant's have the variant's values as defaults."""
+        from dataclasses import replace
+
+        own = dict(self.source.options)
+        for name, value in convert_options(own, self.fixed, self.name).items():
+            own[name] = replace(own[name], default=value)
+        return own
+
+    @property
+    def summary(self) -> str:
+        """The line that the catalogue prints."""
+        if self.variant_of:
+            stated = self.source.card.variants[self.short_name]
+            options = ", ".join(f"{name}={value}" for name, value in self.fixed.items())
+            return getattr(stated, "summary", "") or f"{self.variant_of.short_name} with {options}."
+        return self.source.summary
+
+    def variants(self) -> list["Entry"]:
+        """The further names that its card registers."""
+        prefix = self.name[: len(self.name) - len(self.short_name)]
+        return [
+            Entry(
+                self.kind,
+                prefix + name,
+                self.target,
+                self.distribution,
+                self.version,
+                self.door,
+                self.path,
+                self.search,
+                self.function,
+                self.stated,
+                variant_of=self,
+            )
+            for name in self.source.card.variants
+        ]
+
+    def load(self) -> Callable:
+        """Import the factory; the module of a folder's plugin must be the folder's own."""
+        if self.function is not None:
+            return self.function
+        module_name, _, attribute = self.target.partition(":")
+        if self.search is not None and str(self.search) not in sys.path:
+            sys.path.append(str(self.search))
+        module = importlib.import_module(module_name)
+        if (
+            self.search is not None
+            and self.path is not None
+            and Path(module.__file__ or "").resolve() != self.path.resolve()
+        ):
+            raise PluginError(
+                f"{self.name} cannot be loaded from {self.path}: {module_name!r} is already at {module.__file__};"
+                " rename one of them."
+            )
+        return getattr(module, attribute)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain facts for `--json`."""
+        card = self.card
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "summary": self.summary,
+            "task": list(card.tasks),
+            "chapter": card.chapter,
+            "num_params": card.num_params,
+            "input_shape": list(card.input_shape) if card.input_shape else None,
+            "num_outputs": card.num_outputs,
+            "citation": card.citation,
+            "tags": list(card.tags),
+            "aliases": list(card.aliases),
+            "capabilities": list(card.capabilities),
+            "source": card.source,
+            "recipes": list(card.recipes),
+            "variants": list(card.variants),
+            "variant_of": self.variant_of.name if self.variant_of else None,
+            "origin": self.distribution,
+            "version": self.version,
+            "door": self.door,
+            "target": self.target,
+            "path": str(self.path) if self.path else None,
+            "problem": self.source.problem or None,
+        }
+
+
+_loading: contextvars.ContextVar[list["tuple[Registry, str]"] | None] = contextvars.ContextVar("loading", default=None)
+
+
+class Registry:
+    """The entries of one kind. Safe to use from several threads.
+
+    Args:
+        kind: One of `KINDS`.
+        discover: Called once, when a name is first asked for; returns entries and failures of this kind.
+        absent: Says of a distribution why it is not looked at (`not installed`, `switched off`); None where it is.
+        keras: Returns Keras's own entries of this kind.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        discover: Callable[[str], tuple[Iterable[Entry], Iterable[Failure]]] = lambda kind: ((), ()),
+        absent: Callable[[str], str | None] = lambda distribution: "not installed",
+        keras: Callable[[str], Iterable[Entry]] = lambda kind: (),
+    ) -> None:
+        self.kind = kind
+        self._discover, self._absent, self._keras = discover, absent, keras
+        self._lock = threading.RLock()
+        self._registered: dict[str, Entry] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Forget what was discovered, so that the next question looks again. What was decorated stays."""
+        with self._lock:
+            self._entries: dict[str, Entry] | None = None
+            self._contested: dict[str, list[Entry]] = {}
+            self._expanded: dict[str, Entry] | None = None
+            self._keras_entries: dict[str, Entry] | None = None
+            self._failures: list[Failure] = []
+
+    # ---- names ----------------------------------------------------------------------------------------------------
+
+    @property
+    def noun(self) -> str:
+        """The kind in the singular."""
+        return self.kind[:-1]
+
+    def _own(self) -> dict[str, Entry]:
+        """The entries by normalised full name, without variants."""
+        with self._lock:
+            if self._entries is None:
+                self._entries = {}
+                entries, failures = self._discover(self.kind)
+                self._failures.extend(failures)
+                for entry in [*entries, *self._registered.values()]:
+                    self._place(entry)
+            return self._entries
+
+    def _place(self, entry: Entry) -> None:
+        """Put an entry in its place; a second one of the same name contests it, and both are set aside."""
+        key = normalise(entry.name)
+        known = self._contested.get(key, [self._entries[key]] if key in self._entries else [])
+        if not known:
+            self._entries[key] = entry
+        elif all(_same_target(entry, other) for other in known):
+            return
+        else:
+            self._contested[key] = [*known, entry]
+            self._entries.pop(key, None)
+            self._fail(entry, "register", _collision(self.noun, self._contested[key]))
+
+    def _all(self) -> dict[str, Entry]:
+        """The entries by normalised full name, with their variants; reads every file."""
+        with self._lock:
+            if self._expanded is None:
+                expanded = dict(self._own())
+                for entry in list(expanded.values()):
+                    self._note_problem(entry)
+                    for variant in entry.variants():
+                        key = normalise(variant.name)
+                        if key in expanded:
+                            self._fail(entry, "register", _collision(self.noun, [expanded[key], variant]))
+                        else:
+                            expanded[key] = variant
+                self._expanded = expanded
+            return self._expanded
+
+    def _note_problem(self, entry: Entry) -> None:
+        if entry.source.problem:
+            self._fail(entry, "source", entry.source.problem)
+
+    def _fail(self, entry: Entry, phase: str, message: str) -> None:
+        """Record a failure; of one entry and phase the first cause is kept."""
+        with self._lock:
+            if not any(known.entry == entry.name and known.phase == phase for known in self._failures):
+                self._failures.append(Failure(entry.distribution, entry.version, entry.name, phase, message, self.kind))
+
+    def failures(self) -> list[Failure]:
+        """What is known to be wrong with plugins of this kind, every file read and nothing imported."""
+        self._all()
+        with self._lock:
+            return list(self._failures)
+
+    def find(self, name: str) -> Entry:
+        """The entry of a name: full or short, in any case, with dashes or underscores, an alias or a variant.
+
+        Raises:
+            UnknownName: There is none; says whether it is a typo, a missing plugin or one that failed to load.
+            InvalidName: Several entries claim it.
+        """
+        if not isinstance(name, str):
+            raise UnknownName(
+                f"A {self.noun} is named by text, not by {name!r}: `fdl list {self.kind}` shows the names."
+            )
+        key = normalise(name)
+        if key.startswith("keras/") and key in self._from_keras():
+            return self._from_keras()[key]
+        own = self._own()
+        if key in self._contested:
+            raise InvalidName(_collision(self.noun, self._contested[key]))
+        if key in own:
+            return own[key]
+        found = self._all().get(key) or self._alias(key)
+        if found:
+            return found
+        return self._by_short_name(key, name)
+
+    def _alias(self, key: str) -> Entry | None:
+        """The entry that has this alias; a built-in's before a plugin's."""
+        claims = [entry for entry in self._all().values() if key in map(normalise, entry.card.aliases)]
+        return min(claims, key=lambda entry: entry.door != "built-in", default=None)
+
+    def _by_short_name(self, key: str, name: str) -> Entry:
+        found = [entry for entry in self._all().values() if normalise(entry.short_name) == key]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = " or ".join(sorted(entry.name for entry in found))
+            raise InvalidName(f"The {self.noun} {name!r} is claimed by several distributions: write {names}.")
+        raise UnknownName(self._why_unknown(key, name))
+
+    def _why_unknown(self, key: str, name: str) -> str:
+        """One sentence for an unknown name, from what is recorded; nothing is imported."""
+        listing = f"`fdl list {self.kind}` shows all"
+        for failure in self.failures():
+            if failure.entry and key in (normalise(failure.entry), normalise(failure.entry.rpartition("/")[2])):
+                return f"The {self.noun} {name!r} failed to load: {failure}"
+        distribution, slash, _ = name.rpartition("/")
+        if slash and normalise(distribution) != "keras":
+            reason = self._absent(distribution)
+            if reason:
+                return f"No {self.noun} is named {name!r}: its plugin {distribution} is {reason}; {listing}."
+        pool = self._from_keras() if key.startswith("keras/") else self._all()
+        if key.startswith("keras/"):
+            listing = f"`fdl list {self.kind} --origin keras` shows all"
+        close = _closest(key, pool)
+        if close:
+            return f"No {self.noun} is named {name!r}: did you mean {' or '.join(close)}? ({listing})"
+        return f"No {self.noun} is named {name!r}: {listing}."
+
+    def _from_keras(self) -> dict[str, Entry]:
+        with self._lock:
+            if self._keras_entries is None:
+                self._keras_entries = {normalise(entry.name): entry for entry in self._keras(self.kind)}
+            return self._keras_entries
+
+    # ---- lists ----------------------------------------------------------------------------------------------------
+
+    def entries(
+        self,
+        match: str | Iterable[str] | None = None,
+        *,
+        task: str | None = None,
+        chapter: int | None = None,
+        max_params: int | None = None,
+        tag: str | None = None,
+        origin: str | None = None,
+    ) -> list[Entry]:
+        """The entries that pass every filter: built-ins first, then plugins, each by name.
+
+        Args:
+            match: A wildcard pattern, or several of which one must match; full and short names are compared.
+            task: A task that the entry's card states.
+            chapter: The chapter of the book.
+            max_params: Largest parameter count; entries that state none are left out.
+            tag: A tag of the card.
+            origin: `fdl_zoo`, `keras`, `notebook`, or a plugin's distribution.
+
+        Raises:
+            UnknownName: A pattern matches no name at all.
+        """
+        patterns = None if match is None else [match] if isinstance(match, str) else list(match)
+        keras = normalise(origin or "") == "keras" or any(
+            normalise(each).startswith("keras/") for each in patterns or ()
+        )
+        pool = list((self._from_keras() if keras else self._all()).values())
+        if patterns is not None:
+            pool = self._matching(pool, patterns)
+        chosen = [
+            entry
+            for entry in pool
+            if (task is None or task in entry.card.tasks)
+            and (chapter is None or entry.card.chapter == chapter)
+            and (max_params is None or (entry.card.num_params is not None and entry.card.num_params <= max_params))
+            and (tag is None or normalise(tag) in map(normalise, entry.card.tags))
+            and (origin is None or normalise(origin) in (normalise(entry.distribution), normalise(entry.door)))
+        ]
+        return sorted(chosen, key=lambda entry: (entry.door != "built-in", normalise(entry.name)))
+
+    def _matching(self, pool: list[Entry], patterns: list[str]) -> list[Entry]:
+        chosen: list[Entry] = []
+        for pattern in patterns:
+            key = normalise(pattern)
+            matched = [
+                e for e in pool if fnmatchcase(normalise(e.name), key) or fnmatchcase(normalise(e.short_name), key)
+            ]
+            if not matched:
+                close = _closest(key.replace("*", ""), {normalise(entry.name): entry for entry in pool})
+                hint = f"did you mean {' or '.join(close)}?" if close else f"`fdl list {self.kind}` shows all."
+                raise UnknownName(f"No {self.noun} matches {pattern!r}: {hint}")
+            chosen += [entry for entry in matched if entry not in chosen]
+        return chosen
+
+    def names(self, *args: Any, **filters: Any) -> list[str]:
+        """The names of `entries(...)`."""
+        return [entry.name for entry in self.entries(*args, **filters)]
+
+    # ---- registration ---------------------------------------------------------------------------------------------
+
+    def register(self, name: str, card: Card | None = None) -> Callable[[Callable], Callable]:
+        """A decorator that registers a factory from a notebook or script.
+
+        Raises:
+            InvalidName: The name is malformed, or another factory has it.
+        """
+        if not isinstance(name, str) or not all(part.isidentifier() for part in normalise(name).split("/")):
+            raise InvalidName(f"A {self.noun} cannot be named {name!r}: use letters, digits, - and _.")
+
+        def decorate(function: Callable) -> Callable:
+            target = f"{function.__module__}:{function.__qualname__}"
+            entry = Entry(
+                self.kind, name, target, "notebook", door="notebook", function=function, stated=card or Card()
+            )
+            entry.options  # noqa: B018 -- an annotation outside the contract is refused here, not at the first listing
+            self._add(entry)
+            return function
+
+        return decorate
+
+    def _add(self, entry: Entry) -> None:
+        key = normalise(entry.name)
+        with self._lock:
+            known = self._all().get(key)
+            again = known is not None and known.door == "notebook" and _same_target(known, entry)
+            if known is not None and not again:
+                raise InvalidName(_collision(self.noun, [known, entry]))
+            self._registered[key] = entry  # a cell run again replaces its own function
+            self._own()[key] = entry
+            self._expanded = None
+        if _loading.get() is not None:
+            _loading.get().append((self, key))
+
+    def _withdraw(self, key: str) -> None:
+        with self._lock:
+            self._registered.pop(key, None)
+            self._own().pop(key, None)
+            self._expanded = None
+
+    # ---- building -------------------------------------------------------------------------------------------------
+
+    def load(self, entry: Entry) -> Callable:
+        """Import an entry's factory; a plugin that cannot be imported is recorded, and what it registered is undone.
+
+        Raises:
+            PluginError: The import failed; the first cause is kept.
+        """
+        made: list[tuple[Registry, str]] = []
+        token = _loading.set(made)
+        try:
+            return entry.load()
+        except (Exception, SystemExit) as error:
+            for registry, key in made:
+                registry._withdraw(key)
+            if entry.door in ("built-in", "keras"):
+                raise
+            self._fail(entry, "import", _cause(error))
+            raise PluginError(f"The {self.noun} {entry.name} failed to load: {self._first(entry, 'import')}") from error
+        finally:
+            _loading.reset(token)
+
+    def _first(self, entry: Entry, phase: str) -> str:
+        return next(each.message for each in self._failures if each.entry == entry.name and each.phase == phase)
+
+    def build(self, name: str, /, *args: Any, context: Any = None, **options: Any) -> Any:
+        """Build an entry by name.
+
+        Args:
+            name: Its name.
+            *args: `input_shape` and `num_outputs` of a model, which may also be given by keyword.
+            context: Handed on to a callback that names it.
+            **options: Its options; each is checked against the signature.
+
+        Raises:
+            UnknownName: There is no such entry.
+            InvalidOption: An option is unknown, missing, or its value not accepted.
+            PluginError: A plugin failed, or returned something else than its kind.
+        """
+        entry = self.find(name)
+        shape = {key: options.pop(key) for key in ("input_shape", "num_outputs") if key in options}
+        checked = self.check(entry, options)
+        if context is not None and "context" in entry.source.parameters:
+            checked["context"] = context
+        factory = self.load(entry)
+        try:
+            built = factory(*args, **shape, **checked)
+        except ZooError:
+            raise
+        except (Exception, SystemExit) as error:
+            if entry.door in ("built-in", "keras", "notebook"):
+                raise
+            self._fail(entry, "build", _cause(error))
+            raise PluginError(f"The {self.noun} {entry.name} failed to build: {_cause(error)}") from error
+        return self._checked_return(entry, built)
+
+    def check(self, entry: Entry, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The given options over a variant's own, in their types and ranges; nothing is imported."""
+        if entry.source.problem and not entry.source.parameters:
+            return dict(options)
+        checked = convert_options(entry.options, {**entry.fixed, **options}, entry.name)
+        for name, option in entry.options.items():
+            if option.default is REQUIRED and name not in checked:
+                raise InvalidOption(f"{entry.name} needs the option {name!r}: it is {option.type}.")
+        return checked
+
+    def _checked_return(self, entry: Entry, built: Any) -> Any:
+        module, _, attribute = _RETURNS[self.kind].partition(":")
+        if isinstance(built, getattr(importlib.import_module(module), attribute)):
+            return built
+        message = f"its build returned a {type(built).__name__}, where a {module}.{attribute} is expected."
+        self._fail(entry, "build", message)
+        raise PluginError(f"The {self.noun} {entry.name} cannot be used: {message}")
+
+
+def _same_target(one: Entry, other: Entry) -> bool:
+    return one.target == other.target and normalise(one.distribution) == normalise(other.distribution)
+
+
+def _collision(noun: str, entries: list[Entry]) -> str:
+    claims = " and ".join(f"{entry.distribution} ({entry.target})" for entry in entries)
+    return f"The {noun} name {entries[0].name!r} is claimed by {claims}: rename one of them."
+
+
+def _closest(key: str, pool: Mapping[str, Entry]) -> list[str]:
+    """Up to three names nearest to a misspelt one, full and short names compared."""
+    spellings = {normalise(entry.short_name): entry.name for entry in pool.values()} | {
+        known: entry.name for known, entry in pool.items()
+    }
+    return list(dict.fromkeys(spellings[near] for near in get_close_matches(key, spellings, n=3, cutoff=0.5)))
+
+
+def _cause(error: BaseException) -> str:
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,197 @@
+"""RunSpec: one training run in names and plain values; read from YAML and options, checked, written as YAML."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from fdl_zoo.errors import InvalidOption, InvalidSpec
+
+
+class EntryReference(BaseModel):
+    """An entry's name with its options flat beside it; a bare string is short for a name alone."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(min_length=1)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options beside the name."""
+        return dict(self.model_extra or {})
+
+
+class CheckpointSpec(BaseModel):
+    """When a run's state is written, besides at the end of each epoch.
+
+    Args:
+        every: Epochs between checkpoints; the last epoch is always written.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    every: int = Field(1, ge=1)
+
+
+class TrackingSpec(BaseModel):
+    """Where a run is tracked.
+
+    Args:
+        enabled: False keeps the run's folder and sends nothing to a store.
+        uri: A tracking server's or store's address; None for the embedded store.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    uri: str | None = None
+
+
+class RunSpec(BaseModel):
+    """Everything that decides what a run computes and where it is recorded.
+
+    Args:
+        model: The model's name and options.
+        data: The dataset's name and options.
+        optimizer: The optimizer's name and options.
+        callbacks: Further callbacks, in order.
+        loss: A loss of Keras by name, or `half_squared_error`; None for the task's.
+        metrics: Metrics of Keras by name; None for the task's.
+        epochs: Passes over the training split.
+        batch_size: Examples per step over all replicas, or `full` for the whole training split in one step.
+        steps_per_epoch: Steps per epoch where the batch is full.
+        drop_remainder: Leave the last, smaller batch out.
+        seed: Decides weights, order of examples and masks.
+        devices: For example `cpu:0` or `gpu:0,gpu:1`; None for what TensorFlow chooses.
+        strategy: `auto`, `mirrored` or `multiworker`.
+        workers: Local processes of a multi-worker trial.
+        precision: A dtype policy of Keras.
+        jit: Compile with XLA; None lets the engine choose.
+        block: Steps per compiled call; None lets the engine choose.
+        monitor: The metric by which the best checkpoint is chosen.
+        experiment: The experiment's name in the tracking store.
+        checkpoint: When checkpoints are written.
+        tracking: Where the run is tracked.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: EntryReference
+    data: EntryReference
+    optimizer: EntryReference
+    callbacks: tuple[EntryReference, ...] = ()
+    loss: str | None = None
+    metrics: tuple[str, ...] | None = None
+    epochs: int = Field(10, ge=1)
+    batch_size: int | Literal["full"] = 32
+    steps_per_epoch: int | None = Field(None, ge=1)
+    drop_remainder: bool = False
+    seed: int = Field(0, ge=0, lt=2**31)
+    devices: str | None = None
+    strategy: Literal["auto", "mirrored", "multiworker"] = "auto"
+    workers: int | None = Field(None, ge=1)
+    precision: Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit: bool | None = None
+    block: int | None = Field(None, ge=1)
+    monitor: str = "val_loss"
+    experiment: str = Field("fdl_zoo", min_length=1)
+    checkpoint: CheckpointSpec = CheckpointSpec()
+    tracking: TrackingSpec = TrackingSpec()
+
+    @field_validator("batch_size")
+    @classmethod
+    def _positive(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("it is at least 1, or full")
+        return value
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values in the order of the fields: what YAML and the run's parameters hold."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The specification as YAML that `--config` accepts."""
+        return yaml.safe_dump(self.as_dict(), sort_keys=False, default_flow_style=None, width=120)
+
+    def flat(self) -> dict[str, Any]:
+        """Every value by its dotted path, callbacks by their name: `optimizer.learning_rate`."""
+        return dict(flatten(self.as_dict()))
+
+
+def flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of nested values by dotted path; the items of `callbacks` by their name."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from flatten(inner, f"{path}.{key}" if path else str(key))
+    elif path == "callbacks" and value:
+        for each in value:
+            yield from flatten(dict(each), f"callbacks.{each['name']}")
+    else:
+        yield path, value
+
+
+def set_path(text: str) -> dict[str, Any]:
+    """`PATH=VALUE` as nested values; the value is read as YAML.
+
+    Raises:
+        InvalidSpec: There is no `=`, or the value is not YAML.
+    """
+    path, sign, value = text.partition("=")
+    if not sign or not path.strip() or not all(path.split(".")):
+        raise InvalidSpec(f"--set cannot be {text!r}: write PATH=VALUE, for example optimizer.learning_rate=0.01.")
+    try:
+        nested: Any = yaml.safe_load(value) if value else ""
+    except yaml.YAMLError:
+        raise InvalidSpec(f"--set {path} cannot be {value!r}: it is not YAML.") from None
+    for part in reversed(path.strip().split(".")):
+        nested = {part: nested}
+    return nested
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """The values of a YAML file.
+
+    Raises:
+        InvalidSpec: It cannot be read, or holds something else than a mapping.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise InvalidSpec(f"The file {str(path)!r} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise InvalidSpec(
+            f"The file {str(path)!r} is not YAML{where}: write keys and values, as --dry-run does."
+        ) from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise InvalidSpec(f"The file {str(path)!r} holds no run: write keys and values, as --dry-run does.")
+    return values
+
+
+def validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> RunSpec:
+    """A specification from merged values.
+
+    Raises:
+        InvalidSpec: A value is missing.
+        InvalidOption: A value is of another type or out of range; names its path, value and origin.
+    """
+    try:
+        return RunSpec.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"] if part not in ("int", "literal['full']"))
+        if first["type"] == "missing":
+            raise InvalidSpec(f"A run needs {path}: it was not given, and no recipe says it.") from None
+        if first["type"] == "extra_forbidden":
+            raise InvalidSpec(f"A run has no key {path!r} ({origins.get(path, 'given')}).") from None
+        message = first["msg"].removeprefix("Value error, ").replace("Input should be", "it is").lower()
+        message = message.replace("greater than or equal to", "at least")
+        origin = f" ({origins[path]})" if path in origins else ""
+        if path == "batch_size" and "full" not in message:
+            message = "it is a number of examples, or full"
+        raise InvalidOption(
+            f"{path} cannot be {first['input']!r}{origin}: {message.replace(' a valid', ' a')}."
+        ) from None

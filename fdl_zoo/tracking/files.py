@@ -1,0 +1,80 @@
+"""Files that are written whole or not at all, and locks that die with their holder: what a run's folder stands on."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes `text` so that a reader, or a crash at any moment, finds the old file or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Writes a mapping as JSON, atomically; what JSON does not know is written as its string."""
+    write_atomically(path, json.dumps(value, indent=1, default=str) + "\n")
+
+
+class Lock:
+    """An exclusive lock on a file: `flock`, which the kernel releases when its holder dies, however it dies.
+
+    Args:
+        path: The lock's file; made where it is missing and left in place, because whoever unlinks a lock's file lets
+            a second holder in.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._descriptor is not None
+
+    def acquire(self, timeout: float | None = None) -> bool:
+        """Takes the lock, waiting at most `timeout` seconds (None waits for ever); says whether it was got."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            got = _flock(descriptor, timeout)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if got:
+            self._descriptor = descriptor
+        else:
+            os.close(descriptor)
+        return got
+
+    def release(self) -> None:
+        """Gives the lock back; without effect where it is not held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _flock(descriptor: int, timeout: float | None) -> bool:
+    if timeout is None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return True
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.02)

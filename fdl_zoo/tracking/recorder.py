@@ -1,0 +1,64 @@
+"""What callbacks record with: metrics, files and figures go into the run's folder, from where they are mirrored."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from fdl_zoo.errors import InvalidOption
+from fdl_zoo.tracking.folder import RunFolder
+
+
+def _nothing() -> None:
+    """What is notified where nobody mirrors."""
+
+
+class Recorder:
+    """The `context.tracker` of callbacks. It writes to disk only, and never waits for a tracking store.
+
+    Args:
+        folder: The run's folder.
+        notify: Called after each record, for example `Sender.notify`.
+    """
+
+    def __init__(self, folder: RunFolder, notify: Callable[[], None] = _nothing) -> None:
+        self._folder = folder
+        self._notify = notify
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Adds values of metrics at `step`."""
+        self._folder.append_history({"step": int(step), "metrics": dict(metrics)})
+        self._notify()
+
+    def log_artifact(self, path: Path, folder: str = "") -> None:
+        """Copies a file, or a folder with all that is in it, into `folder` of the run's artifacts."""
+        path, target = Path(path), self._target(folder)
+        files = [path] if path.is_file() else [each for each in sorted(path.rglob("*")) if each.is_file()]
+        if not files:
+            raise InvalidOption(f"{path} cannot be recorded: it is no file, and no folder with files in it.")
+        for file in files:
+            _place(target / file.relative_to(path.parent), lambda place, file=file: shutil.copyfile(file, place))
+        self._notify()
+
+    def log_figure(self, figure: Any, name: str) -> None:
+        """Saves a matplotlib figure among the run's artifacts; the suffix of `name` chooses the format."""
+        kind = PurePosixPath(name).suffix.removeprefix(".") or "png"
+        _place(self._target(name), lambda place: figure.savefig(place, format=kind, bbox_inches="tight"))
+        self._notify()
+
+    def _target(self, relative: str) -> Path:
+        if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
+            raise InvalidOption(f"{relative!r} cannot be recorded to: a name stays below the run's artifacts.")
+        return self._folder.artifacts / relative
+
+
+def _place(path: Path, write: Callable[[Path], Any]) -> None:
+    """Writes beside the artifacts and renames, so that the sender never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.urandom(4).hex()}.part")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

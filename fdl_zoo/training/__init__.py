@@ -1,0 +1,1 @@
+"""Training: from a resolved specification to a finished run."""

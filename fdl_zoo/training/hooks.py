@@ -1,0 +1,73 @@
+"""The callbacks that the trainer itself puts into `fit`: one records the history, one reports progress."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import keras
+
+from fdl_zoo.tracking.folder import RunFolder
+from fdl_zoo.training.progress import Progress
+
+
+def ordered(logs: Mapping[str, float]) -> dict[str, float]:
+    """Keras's logs as plain numbers, training before validation and the loss first in each."""
+    names = sorted(logs, key=lambda name: (name.startswith("val_"), not name.endswith("loss"), name))
+    return {name: float(logs[name]) for name in names}
+
+
+class Recording(keras.callbacks.Callback):
+    """Appends a synced line to the run's history at the end of each epoch.
+
+    Args:
+        folder: The run's folder.
+        notify: Told that there is something new to send.
+    """
+
+    def __init__(self, folder: RunFolder, notify: Callable[[], None]) -> None:
+        super().__init__()
+        self.folder, self.notify = folder, notify
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Start the clock; a schedule has set this epoch's learning rate by then."""
+        self._started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Write the epoch's metrics, its learning rate and its duration."""
+        metrics = ordered(logs or {})
+        metrics.setdefault("learning_rate", float(self.model.optimizer.learning_rate))
+        metrics["epoch_seconds"] = time.perf_counter() - self._started
+        step = int(self.model.optimizer.iterations)
+        self.folder.append_history({"epoch": epoch + 1, "step": step, "metrics": metrics})
+        self.notify()
+
+
+class Reporting(keras.callbacks.Callback):
+    """Hands epochs, and steps where they are wanted, to a `Progress`."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self.progress = progress
+        self._epoch = 0
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Say how much there is to do."""
+        self.progress.begin(self.params["epochs"], self.params["steps"] or 1)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Start the clock."""
+        self._epoch, self._started = epoch + 1, time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Hand on the step."""
+        if self.progress.wants_steps:
+            self.progress.step(self._epoch, batch + 1, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Hand on the epoch's metrics."""
+        metrics = ordered(logs or {})
+        metrics.pop("learning_rate", None)
+        self.progress.epoch(epoch + 1, metrics, time.perf_counter() - self._started)
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Take the bar away."""
+        self.progress.end()

@@ -1,0 +1,86 @@
+"""Where a run computes: one device without a strategy, or several mirrored; alone in knowing `tf.distribute`."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fdl_zoo.errors import InvalidOption
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The devices of a run.
+
+    Args:
+        devices: Their names, such as `CPU:0`.
+        strategy: The `tf.distribute` strategy; None on one device, which is fastest and allows XLA.
+    """
+
+    devices: tuple[str, ...]
+    strategy: Any = None
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Model and optimizer must be made inside: an optimizer captures the strategy when it is constructed."""
+        import tensorflow as tf
+
+        with self.strategy.scope() if self.strategy else tf.device(f"/{self.devices[0]}"):
+            yield
+
+
+def place(devices: str | None, strategy: str = "auto") -> Placement:
+    """The placement that a specification asks for; without one, the first GPU if there is any.
+
+    Args:
+        devices: For example `cpu:0` or `gpu:0,gpu:1`.
+        strategy: `mirrored` uses a mirrored strategy on one device too.
+
+    Raises:
+        InvalidOption: A device is malformed, named twice or not there; the message lists those that are.
+    """
+    import tensorflow as tf
+
+    names = _parse(devices) if devices else None
+    if names:
+        _split_cpu(names)
+    present = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
+    if names is None:
+        names = (next((name for name in present if name.startswith("GPU")), "CPU:0"),)
+    missing = [name for name in names if name not in present]
+    if missing:
+        raise InvalidOption(f"The device {missing[0].lower()} is not there: use {', '.join(present).lower()}.")
+    if len(names) > 1 or strategy == "mirrored":
+        return Placement(names, tf.distribute.MirroredStrategy(list(names)))
+    return Placement(names)
+
+
+def _parse(devices: str) -> tuple[str, ...]:
+    names = []
+    for word in devices.split(","):
+        match = re.fullmatch(r"\s*(cpu|gpu)(?::(\d+))?\s*", word, re.IGNORECASE)
+        if not match:
+            raise InvalidOption(f"devices cannot be {devices!r}: write cpu:0, gpu:0 or gpu:0,gpu:1.")
+        names.append(f"{match[1].upper()}:{int(match[2] or 0)}")
+    if len(set(names)) < len(names):
+        raise InvalidOption(f"devices cannot be {devices!r}: a device is named twice.")
+    return tuple(names)
+
+
+def _split_cpu(names: tuple[str, ...]) -> None:
+    """Make as many logical CPUs as are named; possible only until TensorFlow starts its devices."""
+    import tensorflow as tf
+
+    wanted = 1 + max((int(name[4:]) for name in names if name.startswith("CPU:")), default=0)
+    physical = tf.config.list_physical_devices("CPU")[0]
+    logical = tf.config.get_logical_device_configuration(physical) or [None]
+    if wanted <= len(logical):
+        return
+    try:
+        tf.config.set_logical_device_configuration(physical, [tf.config.LogicalDeviceConfiguration()] * wanted)
+    except RuntimeError:
+        raise InvalidOption(
+            f"{wanted} logical CPUs cannot be made: TensorFlow has already started with {len(logical)};"
+            " ask for them in a fresh process."
+        ) from None

@@ -1,0 +1,304 @@
+"""Trains one run: names become a model inside a strategy's scope, Keras's `fit` trains it, the folder records it."""
+
+import importlib
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fdl_zoo import backend, catalogue
+from fdl_zoo.data import Context, Dataset
+from fdl_zoo.errors import InvalidData, TrainingFailed, ZooError
+from fdl_zoo.layers import make_layers
+from fdl_zoo.resolution import Resolved, resolve
+from fdl_zoo.spec import EntryReference, RunSpec
+from fdl_zoo.tracking import default_uri
+from fdl_zoo.tracking.folder import ROOT, RunFolder, new_name
+from fdl_zoo.tracking.recorder import Recorder
+from fdl_zoo.tracking.sender import Sender
+from fdl_zoo.training import provenance
+from fdl_zoo.training.interruption import Terminated, terminable
+from fdl_zoo.training.progress import Lines, Progress
+from fdl_zoo.training.run import Run
+
+FULL_BATCH_STEPS = 20
+
+
+def train(
+    model: str | Mapping[str, Any] | None = None,
+    *,
+    data: str | Mapping[str, Any] | None = None,
+    optimizer: str | Mapping[str, Any] | None = None,
+    learning_rate: float | None = None,
+    callbacks: Iterable[str | Mapping[str, Any]] | None = None,
+    config: str | Path | None = None,
+    settings: Iterable[str] = (),
+    data_dir: str | None = None,
+    root: str | Path = ROOT,
+    progress: Progress | None = None,
+    **values: Any,
+) -> Run:
+    """Train a model by name and return the finished run.
+
+    Args:
+        model: A model's name, or a mapping of `name` and options.
+        data: A dataset's, likewise, or the path of the user's own data; by default that of the model's recipe.
+        optimizer: An optimizer's, likewise.
+        learning_rate: Short for the optimizer's option.
+        callbacks: Callbacks to add to those of the recipe.
+        config: A YAML file; what is given here is laid over it.
+        settings: Texts `PATH=VALUE`, laid over all else.
+        data_dir: Where prepared sets lie.
+        root: The folder that the run is recorded in, `mlruns` of the working directory by default.
+        progress: What shows the progress; a line per epoch by default.
+        **values: Any other key of `RunSpec`: `epochs`, `batch_size`, `seed`, ...
+
+    Raises:
+        ZooError: A name, option or value is wrong, or parts do not go together; nothing has been written then.
+        TrainingFailed: The loss became NaN or infinite; the run is recorded as FAILED.
+    """
+    layers = make_layers(model, data, optimizer, learning_rate, callbacks, config, settings, values)
+    return execute(resolve(layers, data_dir), root=root, progress=progress or Lines())
+
+
+def first_line(spec: RunSpec, name: str, root: str | Path) -> str:
+    """What is printed at once: model, data, optimizer, the run's name and where to look."""
+    look = Path(root) / "runs" / name
+    return f"{spec.model.name} on {spec.data.name} with {spec.optimizer.name}: run {name}, recorded in {look}"
+
+
+def execute(
+    resolved: Resolved, *, root: str | Path = ROOT, progress: Progress | None = None, verbose: bool = False
+) -> Run:
+    """Train a resolved specification: the second phase, in which things are built.
+
+    Args:
+        resolved: The specification and where its values come from.
+        root: The folder that holds `runs/`.
+        progress: What shows the progress.
+        verbose: Let TensorFlow's messages through.
+    """
+    progress = progress or Lines()
+    spec = resolved.spec
+    name = new_name(spec.model.name, spec.data.name)
+    progress.say(first_line(spec, name, root))
+    for note in resolved.notes:
+        progress.say(note)
+    facts = {**provenance.starting_facts(), "experiment": spec.experiment, "origins": dict(resolved.origins)}
+    folder = RunFolder.create(name, spec=spec.to_yaml(), facts=facts, root=Path(root))
+    return _Training(spec, folder, progress, verbose).run()
+
+
+@dataclass
+class _Training:
+    """One training from its folder to its end."""
+
+    spec: RunSpec
+    folder: RunFolder
+    progress: Progress
+    verbose: bool = False
+    sender: Sender | None = None
+    model: Any = None
+    begun: bool = False
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> Run:
+        """Train; whatever happens, the folder says how it ended, and the store is told.
+
+        What the user can put right and is found before the first step (a device that is not there, data that do not
+        fit) leaves nothing behind.
+        """
+        if self.spec.tracking.enabled:  # imported beside TensorFlow, so that the sender finds it there
+            threading.Thread(target=importlib.import_module, args=("fdl_zoo.tracking.mlflow",), daemon=True).start()
+        try:
+            with terminable():
+                self._train()
+        except Terminated:
+            self._end("KILLED", "SIGTERM")
+            raise
+        except KeyboardInterrupt:
+            self._end("KILLED", "interrupted from the keyboard")
+            raise
+        except BaseException as error:
+            if isinstance(error, ZooError) and error.exit_status == 2 and not self.begun:
+                self.folder.discard()
+            else:
+                self._end("FAILED", _reason(error))
+            raise
+        self._end("FINISHED")
+        return Run(self.folder, self.model)
+
+    def _end(self, status: str, reason: str = "") -> None:
+        self.progress.end()
+        self.folder.finish(status, reason, self.metrics)
+        self._start_sending()
+        if self.sender:
+            message = self.sender.close()
+            if message:
+                self.progress.say(message)
+
+    def _start_sending(self) -> None:
+        if self.spec.tracking.enabled and self.sender is None:
+            self.sender = Sender(self.folder, self.spec.tracking.uri or default_uri(self.folder.root))
+
+    def _train(self) -> None:
+        started = time.perf_counter()
+        backend.load(self.verbose)
+        from fdl_zoo.training.numerics import numerics
+        from fdl_zoo.training.strategy import place
+
+        placement = place(self.spec.devices, self.spec.strategy)
+        data = catalogue.load_dataset(self.spec.data.name, **self.spec.data.options)
+        check_data(data, self.spec)
+        with numerics(self.spec.seed, self.spec.precision):
+            with placement.scope():
+                self.model = build_model(self.spec, data)
+            self._start_sending()
+            self.folder.update_facts(**self._facts(data, placement.devices))
+            self._fit(data)
+            self._evaluate(data)
+            self._package(data)
+        self.metrics["seconds"] = time.perf_counter() - started
+
+    def _facts(self, data: Dataset, devices: tuple[str, ...]) -> dict[str, Any]:
+        source = catalogue.datasets.find(self.spec.data.name).card.source
+        sizes = {name: len(split) for name, split in data.splits.items()}
+        return {
+            "versions": provenance.versions(self.spec),
+            "git_commit": provenance.git_commit(),
+            "dataset": {"name": self.spec.data.name, "digest": data.digest(), "source": source, "sizes": sizes},
+            "chosen": {"devices": list(devices), "jit": bool(self.spec.jit)},
+            "num_params": self.model.count_params(),
+        }
+
+    def _fit(self, data: Dataset) -> None:
+        from fdl_zoo.training.batches import Batches
+        from fdl_zoo.training.hooks import Recording, Reporting
+
+        spec = self.spec
+        notify = self.sender.notify if self.sender else lambda: None
+        context = Context(
+            self.model,
+            data,
+            Recorder(self.folder, notify),
+            self.folder.path,
+            spec,
+            self.folder.run_id or self.folder.name,
+        )
+        callbacks, watch = make_callbacks(spec, context)
+        callbacks += [Recording(self.folder, notify), Reporting(self.progress)]
+        steps = spec.steps_per_epoch or FULL_BATCH_STEPS
+        batches = Batches(data.train, spec.batch_size, seed=spec.seed, steps=steps, drop_remainder=spec.drop_remainder)
+        if len(batches) == 0:
+            raise InvalidData(
+                f"batch_size {spec.batch_size} cannot be used with drop_remainder: the training split has"
+                f" {len(data.train)} examples."
+            )
+        validation = Batches(data.validation, evaluation_batch(spec))
+        self.begun = True
+        self.model.fit(
+            batches, epochs=spec.epochs, validation_data=validation, callbacks=callbacks, shuffle=False, verbose=0
+        )
+        if watch.failure:
+            raise TrainingFailed(f"{watch.failure} The checkpoints of {self.folder.name} before it are kept.")
+
+    def _evaluate(self, data: Dataset) -> None:
+        """Test metrics of the last state, and of the best under `best_`."""
+        self.metrics.update(self._test(data))
+        best = self.folder.checkpoints / "best.keras"
+        if not best.exists():
+            return
+        from fdl_zoo.artifacts.load import load_file
+
+        weights = self.model.get_weights()
+        self.model.set_weights(load_file(best).get_weights())
+        self.metrics.update({f"best_{name}": value for name, value in self._test(data).items()})
+        self.model.set_weights(weights)
+
+    def _test(self, data: Dataset) -> dict[str, float]:
+        from fdl_zoo.training.batches import Batches
+
+        batches = Batches(data.test, evaluation_batch(self.spec))
+        found = self.model.evaluate(batches, verbose=0, return_dict=True)
+        return {f"test_{name}": float(value) for name, value in found.items()}
+
+    def _package(self, data: Dataset) -> None:
+        """Put the model that a store serves beside the run: raw units in, probabilities out."""
+        if self.sender is None or data.task == "objective":  # an objective predicts nothing
+            return
+        from fdl_zoo.tracking.mlflow import package_model
+
+        versions = self.folder.facts["versions"]
+        package_model(
+            self.model,
+            self.folder.model,
+            input_example=data.normalization.invert(data.train.take(np.arange(min(3, len(data.train))))[0]),
+            class_names=data.class_names,
+            normalization=data.normalization,
+            task=data.task,
+            requires=[f"{name}=={versions[name]}" for name in ("fdl-zoo", *provenance.plugins(self.spec))],
+        )
+
+
+def build_model(spec: RunSpec, data: Dataset) -> Any:
+    """The compiled `keras.Model` of a specification; to be called inside the strategy's scope."""
+    from fdl_zoo.training.losses import make_loss, make_metrics
+
+    model = catalogue.create_model(
+        spec.model.name, input_shape=data.input_shape, num_outputs=data.num_outputs, **spec.model.options
+    )
+    model.compile(
+        optimizer=catalogue.create_optimizer(spec.optimizer.name, **spec.optimizer.options),
+        loss=make_loss(data.task, spec.loss),
+        metrics=make_metrics(data.task, spec.metrics),
+        jit_compile=bool(spec.jit),
+    )
+    return model
+
+
+def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any]:
+    """The callbacks of a run in their order, and the one that watches for a loss that is not finite.
+
+    A full-batch optimizer's accepted point comes first, so that all others see it; checkpoints and the watch are in
+    every run, and those that the user configures replace them.
+    """
+    named = list(spec.callbacks)
+    optimizer = catalogue.optimizers.find(spec.optimizer.name)
+    if "full_batch" in optimizer.card.capabilities:
+        named.insert(0, EntryReference(name="accepted_point"))
+    if not any(each.name == "checkpoint" for each in named):
+        named.append(EntryReference(name="checkpoint", monitor=spec.monitor, every=spec.checkpoint.every))
+    named = [each for each in named if each.name != "terminate_on_nan"] + [EntryReference(name="terminate_on_nan")]
+    made = [catalogue.create_callback(each.name, context, **each.options) for each in named]
+    return made, made[-1]
+
+
+def evaluation_batch(spec: RunSpec) -> int | str:
+    """Examples per step of an evaluation: as in training, since that fits in memory."""
+    return spec.batch_size
+
+
+def check_data(data: Dataset, spec: RunSpec) -> None:
+    """Refuse a dataset that the model's card rules out, now that its real shape and task are known.
+
+    Raises:
+        InvalidData: With both tasks, or the part that is empty.
+    """
+    for name, split in data.splits.items():
+        if len(split) == 0:
+            raise InvalidData(f"{spec.data.name} cannot be trained on: its {name} split is empty.")
+    tasks = catalogue.models.find(spec.model.name).card.tasks
+    if tasks and data.task not in tasks:
+        raise InvalidData(
+            f"{spec.model.name} cannot train on {spec.data.name}: it is a model for {' or '.join(tasks)}, and this"
+            f" dataset is for {data.task}."
+        )
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).strip().partition("\n")[0]
+    return text if isinstance(error, ZooError) else f"{type(error).__name__}: {text}"

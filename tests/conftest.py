@@ -1,0 +1,54 @@
+"""What all tests share: no plugins of this machine, no user's tracking store, a quiet TensorFlow with two logical CPUs."""
+
+import os
+import sys
+
+# Set before anything imports them: discovery is off unless a test asks for it, and no server is ever addressed.
+os.environ["FDL_ZOO_PLUGINS"] = "none"
+os.environ.pop("FDL_ZOO_PLUGINS_DIR", None)
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["MPLBACKEND"] = "agg"
+
+import pytest
+
+
+@pytest.fixture
+def catalogue_afresh():
+    """The catalogue, looked at anew before and after: for tests that change what there is to discover."""
+    from fdl_zoo import catalogue
+
+    catalogue.refresh()
+    yield catalogue
+    catalogue.refresh()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def pytest_collection_finish(session):
+    """Split the CPU once for all tests of several replicas: TensorFlow allows it only until its devices start."""
+    if "tensorflow" in sys.modules:
+        split_cpu()
+
+
+def split_cpu():
+    """Make two logical CPUs, or find them made."""
+    import tensorflow as tf
+
+    physical = tf.config.list_physical_devices("CPU")[0]
+    if len(tf.config.get_logical_device_configuration(physical) or ()) < 2:
+        tf.config.set_logical_device_configuration(physical, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture
+def two_replicas():
+    """A mirrored strategy over two logical CPUs."""
+    split_cpu()
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -1,0 +1,106 @@
+"""Sets of TensorFlow Datasets: a prepared one is read, a missing one is an answer within seconds."""
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from fdl_zoo import availability
+from fdl_zoo.datasets import _tfds, mnist
+from fdl_zoo.errors import InvalidData
+
+
+def prepare(folder, name="mnist", version="3.0.1", shape=(28, 28, 1), classes=10, train=24, test=6):
+    """Writes a tiny set in TFDS's own format: image i is filled with i, its label is i modulo the classes."""
+
+    def examples(start, count):
+        return [(i, {"image": np.full(shape, i, np.uint8), "label": i % classes}) for i in range(start, start + count)]
+
+    features = tfds.features.FeaturesDict(
+        {"image": tfds.features.Image(shape=shape), "label": tfds.features.ClassLabel(num_classes=classes)}
+    )
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name=name,
+        version=version,
+        features=features,
+        split_datasets={"train": examples(0, train), "test": examples(100, test)},
+        data_dir=folder,
+        disable_shuffling=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(folder)
+    return folder
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    monkeypatch.setattr(availability, "is_reachable", lambda address: False)
+
+
+def test_a_prepared_set_is_read_without_network(prepared, no_network):
+    data = mnist.build(data_dir=str(prepared))
+    assert [len(split) for split in data.splits.values()] == [22, 2, 6]
+    np.testing.assert_array_equal(np.sort(data.test.x[:, 0, 0, 0] * 255).round(), np.arange(100, 106))
+    for split in data.splits.values():
+        np.testing.assert_array_equal((split.x[:, 5, 5, 0] * 255).round() % 10, split.y)
+    assert data.input_shape == (28, 28, 1)
+    assert data.num_outputs == 10
+
+
+def test_training_and_validation_never_overlap_and_a_seed_fixes_them(prepared):
+    first, again, other = (mnist.build(data_dir=str(prepared), seed=seed) for seed in (0, 0, 1))
+    values = [set((split.x[:, 0, 0, 0] * 255).round()) for split in (first.train, first.validation)]
+    assert not values[0] & values[1]
+    assert values[0] | values[1] == set(range(24))
+    assert first.digest() == again.digest() != other.digest()
+
+
+def test_as_many_are_held_out_as_in_the_book():
+    train, validation = _tfds.held_out(60_000, 0, 12)
+    assert (len(train), len(validation)) == (55_000, 5_000)
+    assert len(np.union1d(train, validation)) == 60_000
+
+
+def test_a_missing_set_is_prepared_when_the_server_answers(tmp_path, monkeypatch):
+    monkeypatch.setattr(availability, "is_reachable", lambda address: True)
+    with tfds.testing.mock_data(num_examples=24):
+        data = mnist.build(data_dir=str(tmp_path))
+    assert data.train.x.shape == (22, 28, 28, 1)
+    assert data.train.x.max() <= 1
+
+
+def test_a_missing_set_says_what_was_looked_for_and_what_works(tmp_path, no_network):
+    with pytest.raises(InvalidData) as error:
+        mnist.build(data_dir=str(tmp_path))
+    message = str(error.value)
+    assert str(tmp_path / "mnist" / "3.0.1") in message
+    assert f"below {tmp_path}," in message
+    assert "--data-dir" in message
+    assert "use digits" in message
+    assert "\n" not in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_preparation_does_not_count_as_prepared(tmp_path, no_network):
+    (tmp_path / "mnist" / "3.0.1").mkdir(parents=True)
+    assert availability.availability(mnist.CARD.source, str(tmp_path)) == "absent"
+
+
+def test_the_three_answers(prepared, tmp_path, monkeypatch):
+    assert availability.availability(mnist.CARD.source, str(prepared)) == "prepared"
+    monkeypatch.setattr(availability, "is_reachable", lambda address: True)
+    assert availability.availability(mnist.CARD.source, str(tmp_path)) == "reachable"
+
+
+def test_the_folder_comes_from_the_environment_where_none_is_given(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    source = "tfds:imdb_reviews/plain_text:1.0.0"
+    assert availability.prepared_folder(source) == tmp_path / "imdb_reviews" / "plain_text" / "1.0.0"
+
+
+def test_a_source_that_is_no_tfds_set_is_refused():
+    with pytest.raises(InvalidData, match="sklearn:digits"):
+        availability.parse_source("sklearn:digits")
