@@ -81,38 +81,41 @@ def test_it_leaves_other_optimizers_alone():
 
 
 @pytest.mark.parametrize(
-    ("layer", "words"),
+    ("make", "words"),
     [
-        (keras.layers.Dropout(0.5, name="culprit"), "drops units at random"),
-        (keras.layers.GaussianDropout(0.5, name="culprit"), "drops units at random"),
-        (keras.layers.LSTM(2, dropout=0.1, name="culprit"), "drops units at random"),
-        (keras.layers.LSTM(2, recurrent_dropout=0.1, name="culprit"), "drops units at random"),
-        (keras.layers.BatchNormalization(name="culprit"), "normalizes by the batch"),
-        (keras.layers.GaussianNoise(0.1, name="culprit"), "adds noise"),
-        (keras.layers.RandomFlip(name="culprit"), "augments at random"),
-        (keras.layers.MixUp(name="culprit"), "augments at random"),
-        (keras.layers.Dense(2, kernel_constraint=keras.constraints.MaxNorm(1.0), name="culprit"), "max-norm constraint"),
+        (lambda: keras.layers.Dropout(0.5, name="culprit"), "drops units at random"),
+        (lambda: keras.layers.GaussianDropout(0.5, name="culprit"), "drops units at random"),
+        (lambda: keras.layers.LSTM(2, dropout=0.1, name="culprit"), "drops units at random"),
+        (lambda: keras.layers.LSTM(2, recurrent_dropout=0.1, name="culprit"), "drops units at random"),
+        (lambda: keras.layers.BatchNormalization(name="culprit"), "normalizes by the batch"),
+        (lambda: keras.layers.GaussianNoise(0.1, name="culprit"), "adds noise"),
+        (lambda: keras.layers.RandomFlip(name="culprit"), "augments at random"),
+        (lambda: keras.layers.MixUp(name="culprit"), "augments at random"),
+        (
+            lambda: keras.layers.Dense(2, kernel_constraint=keras.constraints.MaxNorm(1.0), name="culprit"),
+            "max-norm constraint",
+        ),
     ],
 )
 @pytest.mark.parametrize("nested", [False, True])
-def test_what_makes_the_loss_random_is_refused_by_name(layer, words, nested):
-    inside = keras.Sequential([layer]) if nested else layer
+def test_what_makes_the_loss_random_is_refused_by_name(make, words, nested):
+    inside = keras.Sequential([make()]) if nested else make()
     with pytest.raises(InvalidOption, match=f"'culprit'.*{words}.*adam"):
         accepted_point.check_deterministic(keras.Sequential([inside]))
 
 
 @pytest.mark.parametrize(
-    "layer",
+    "make",
     [
-        keras.layers.Dropout(0.0),
-        keras.layers.LSTM(2),
-        keras.layers.BatchNormalization(trainable=False),
-        keras.layers.GaussianNoise(0.0),
-        keras.layers.Conv2D(2, 2, dilation_rate=2),
+        lambda: keras.layers.Dropout(0.0),
+        lambda: keras.layers.LSTM(2),
+        lambda: keras.layers.BatchNormalization(trainable=False),
+        lambda: keras.layers.GaussianNoise(0.0),
+        lambda: keras.layers.Conv2D(2, 2, dilation_rate=2),
     ],
 )
-def test_what_does_not_is_accepted(layer):
-    accepted_point.check_deterministic(keras.Sequential([layer]))
+def test_what_does_not_is_accepted(make):
+    accepted_point.check_deterministic(keras.Sequential([make()]))
 
 
 def test_fit_refuses_before_the_first_step():
