@@ -20,6 +20,7 @@ _HOSTS = {
     "cifar10": "https://www.cs.toronto.edu",
     "imdb_reviews": "https://ai.stanford.edu",
 }
+_INSTEAD = {"imdb_reviews": "digits_rows"}  # an embedded set for the same models
 
 
 def parse_source(source: str) -> tuple[str, ...]:
@@ -78,13 +79,12 @@ def availability(source: str, data_dir: str | None = None) -> Literal["prepared"
     return "reachable" if is_reachable(host(source)) else "absent"
 
 
-def require(source: str, data_dir: str | None = None, instead: str = "digits") -> Literal["prepared", "reachable"]:
+def require(source: str, data_dir: str | None = None) -> Literal["prepared", "reachable"]:
     """As `availability`, but a set that cannot be had is an error.
 
     Args:
         source: A card's source, for example `"tfds:mnist:3.0.1"`.
         data_dir: The folder in which TFDS keeps prepared sets.
-        instead: The embedded dataset that the message recommends.
 
     Raises:
         InvalidData: The set is neither prepared nor reachable.
@@ -96,6 +96,6 @@ def require(source: str, data_dir: str | None = None, instead: str = "digits") -
         raise InvalidData(
             f"{name} cannot be loaded: it is not prepared in {folder}, and {host(source)} did not answer within "
             f"{PROBE_SECONDS:g} seconds; place a prepared copy below {root}, name its folder with --data-dir, "
-            f"or use {instead}, which works now."
+            f"or use {_INSTEAD.get(name, 'digits')}, which works now."
         )
     return found

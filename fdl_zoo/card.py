@@ -40,6 +40,8 @@ class Recipe:
         callbacks: Names, or mappings of `name` and options.
         steps_per_epoch: Evaluations per epoch where the batch is full.
         drop_remainder: Whether the last, smaller batch is left out.
+        model: Options of the model that this dataset calls for.
+        data: Options of the dataset that this model calls for.
         reference: The result it reaches.
     """
 
@@ -49,7 +51,16 @@ class Recipe:
     callbacks: tuple[Any, ...] | None = None
     steps_per_epoch: int | None = None
     drop_remainder: bool | None = None
+    model: Mapping[str, Any] | None = None
+    data: Mapping[str, Any] | None = None
     reference: Reference | None = None
+
+    def __post_init__(self) -> None:
+        if self.callbacks is not None and not isinstance(self.callbacks, (tuple, list)):
+            raise InvalidCard(f"A recipe's callbacks cannot be {self.callbacks!r}: write a tuple of names.")
+        for stated in ([] if self.optimizer is None else [self.optimizer]) + list(self.callbacks or ()):
+            if not isinstance(stated.get("name") if isinstance(stated, Mapping) else stated, str):
+                raise InvalidCard(f"A recipe cannot name {stated!r}: write a name, or a mapping of name and options.")
 
 
 @dataclass(frozen=True)
@@ -113,12 +124,20 @@ class Card:
             if not isinstance(value, accepted) or isinstance(value, bool):
                 kinds = " or ".join("None" if kind is type(None) else kind.__name__ for kind in accepted)
                 raise InvalidCard(f"A card's {name} cannot be {value!r}: it is a {kinds}.")
+        for name, accepted in _ITEMS.items():
+            for item in getattr(self, name) or ():
+                if not isinstance(item, accepted) or isinstance(item, bool):
+                    kind = getattr(accepted, "__name__", accepted)
+                    raise InvalidCard(f"A card's {name} cannot hold {item!r}: each is {kind}.")
         for task in self.tasks:
             if task not in TASKS:
                 raise InvalidCard(f"A card's task cannot be {task!r}: it is one of {', '.join(TASKS)}.")
         for dataset, recipe in self.recipes.items():
             if not isinstance(recipe, Recipe):
                 raise InvalidCard(f"The recipe for {dataset!r} cannot be {recipe!r}: write Recipe(...).")
+        for name, stated in self.variants.items():
+            if not isinstance(stated, (Mapping, Variant)):
+                raise InvalidCard(f"The variant {name!r} cannot be {stated!r}: write its options or Variant(...).")
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -168,5 +187,14 @@ _ACCEPTED: dict[str, tuple[type, ...]] = {
     "ranges": (dict,),
     "source": (str,),
     "recipes": (dict,),
+}
+_ITEMS: dict[str, Any] = {  # what a tuple holds, and the keys of a mapping
+    "input_shape": int | None,
+    "tags": str,
+    "aliases": str,
+    "capabilities": str,
+    "variants": str,
+    "ranges": str,
+    "recipes": str,
 }
 CARD_FIELDS = tuple(each.name for each in fields(Card))

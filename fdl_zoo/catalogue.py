@@ -1,6 +1,7 @@
 """The four registries: models, optimizers, callbacks and datasets, and the public functions that reach them by name."""
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 from fdl_zoo.card import Card
@@ -23,7 +24,9 @@ def registry(kind: str) -> Registry:
     for known in REGISTRIES.values():
         if kind in (known.kind, known.noun):
             return known
-    raise InvalidName(f"There is no kind {kind!r}: the kinds are {', '.join(REGISTRIES)}.")
+    close = get_close_matches(kind, REGISTRIES, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"the kinds are {', '.join(REGISTRIES)}."
+    raise InvalidName(f"There is no kind {kind!r}: {hint}")
 
 
 def refresh() -> None:
@@ -47,7 +50,7 @@ def require_healthy() -> None:
     found = failures()
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise PluginError(f"--strict: {found[0]}{more} `fdl plugins doctor` shows all.")
+        raise PluginError(f"--strict: {str(found[0]).rstrip('.')}{more}; `fdl plugins doctor` shows all.")
 
 
 def list_models(match: Any = None, **filters: Any) -> list[str]:

@@ -28,8 +28,13 @@ class Split:
     def __len__(self) -> int:
         return len(self.x)
 
-    def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The examples at `indices` [n]: inputs [n, ...] and targets [n, ...], in this order."""
+    def take(self, indices: np.ndarray, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """The examples at `indices` [n]: inputs [n, ...] and targets [n, ...], in this order.
+
+        Args:
+            indices: Which examples.
+            epoch: Counted from 0; a part whose examples change from epoch to epoch draws from it and the index only.
+        """
         return self.x[indices], self.y[indices]
 
     def digest(self, block: int = 4096) -> str:

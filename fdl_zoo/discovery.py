@@ -7,6 +7,7 @@ break a listing.
 import importlib.metadata
 import importlib.util
 import os
+import sys
 import threading
 import time
 import tomllib
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from fdl_zoo.registry import KINDS, Entry, Failure, normalise
+from fdl_zoo.registry import KINDS, NAMING, Entry, Failure, normalise
 
 GROUPS = {f"fdl_zoo.{kind}": kind for kind in KINDS}
 
@@ -118,18 +119,40 @@ def _built_in(kind: str) -> Iterator[Entry]:
 
 
 def _installed() -> Iterator[Plugin]:
-    """Door two: installed distributions with entry points in our groups. Of one present twice each copy is reported."""
-    for distribution in importlib.metadata.distributions():
-        started = time.perf_counter()
+    """Door two: installed distributions with entry points in our groups. Of one present twice each copy is reported.
+
+    The empty entry of `sys.path`, which a notebook and `python -c` have, is the current directory and left out.
+    """
+    for distribution in importlib.metadata.distributions(path=[each for each in sys.path if each]):
+        plugin = _installed_plugin(distribution)
+        if plugin is not None:
+            yield plugin
+
+
+def _installed_plugin(distribution: importlib.metadata.Distribution) -> Plugin | None:
+    """The plugin that a distribution is; None where it has nothing for us, which most of them do not."""
+    started = time.perf_counter()
+    folder = Path(str(getattr(distribution, "_path", "")))  # a damaged copy may not know its name
+    plugin = Plugin(folder.name.partition("-")[0], "", "installed", str(distribution.locate_file("")))
+    try:
         text = distribution.read_text("entry_points.txt") or ""
-        if "fdl_zoo." not in text:  # most distributions: their metadata need not be parsed
-            continue
-        plugin = Plugin(distribution.name, distribution.version, "installed", str(distribution.locate_file("")))
+        if "[fdl_zoo." not in text:  # their metadata need not be parsed
+            return None
+        plugin.distribution = _named(distribution.name)
+        plugin.version = distribution.version or ""
         for point in distribution.entry_points:
             if point.group in GROUPS:
                 _add_entry(plugin, GROUPS[point.group], point.name, point.value)
-        plugin.seconds = time.perf_counter() - started
-        yield plugin
+    except (OSError, ValueError, TypeError, AttributeError, LookupError) as error:  # whatever a damaged file brings
+        plugin.fail("metadata", f"{folder.name} cannot be read: {error}.")
+    plugin.seconds = time.perf_counter() - started
+    return plugin
+
+
+def _named(name: object) -> str:
+    if not isinstance(name, str) or not name.strip() or "/" in name:
+        raise ValueError(f"the distribution's name cannot be {name!r}")
+    return name
 
 
 def _folders() -> Iterator[Plugin]:
@@ -153,27 +176,29 @@ def _folder_plugin(pyproject: Path) -> Plugin:
     plugin = Plugin(folder.name, "", "folder", str(folder))
     try:
         project = tomllib.loads(pyproject.read_text("utf-8")).get("project", {})
-        plugin.distribution, plugin.version = project.get("name", folder.name), str(project.get("version", ""))
+        plugin.distribution, plugin.version = _named(project.get("name", folder.name)), str(project.get("version", ""))
         tables = project.get("entry-points", {})
         for group, kind in GROUPS.items():
             for name, target in tables.get(group, {}).items():
                 _add_entry(plugin, kind, name, target, folder)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError) as error:  # not UTF-8, not TOML, or not the tables that we expect
         plugin.fail("metadata", f"{pyproject.name} cannot be read: {error}.")
     plugin.seconds = time.perf_counter() - started
     return plugin
 
 
 def _add_entry(plugin: Plugin, kind: str, name: str, target: str, folder: Path | None = None) -> None:
-    module, _, attribute = (str(target).partition("[")[0].strip()).partition(":")
-    words = [*normalise(name).split("."), *module.split("."), attribute]
-    if not all(word.isidentifier() for word in words):
-        plugin.fail("metadata", f'{name} = {target!r} is no entry: write name = "module:build".', name, kind)
+    module, _, attribute = (part.strip() for part in str(target).partition("[")[0].partition(":"))
+    full_name = f"{plugin.distribution}/{name}"
+    if not all(word.isidentifier() for word in normalise(name).split(".")):
+        plugin.fail("metadata", f"an entry cannot be named {name!r}: {NAMING}.", full_name, kind)
+        return
+    if not all(word.isidentifier() for word in (*module.split("."), attribute)):
+        plugin.fail("metadata", f'{name} = {target!r} is no entry: write name = "module:build".', full_name, kind)
         return
     roots = [folder, folder / "src"] if folder else _search_locations(module.partition(".")[0])
     path = next((found for root in roots for found in _candidates(root, module, bool(folder)) if found.is_file()), None)
     search = _search_folder(path, module) if folder and path else None
-    full_name = f"{plugin.distribution}/{name}"
     plugin.entries.append(
         Entry(kind, full_name, f"{module}:{attribute}", plugin.distribution, plugin.version, plugin.door, path, search)
     )

@@ -47,11 +47,12 @@ class Merge:
                 self._lay_reference(key, reference(key, value), layer.origin)
             elif key == "callbacks":
                 self._lay_callbacks(value, layer.origin)
-            elif isinstance(value, Mapping):
-                self.values.setdefault(key, {}).update(value)
-                self._mark(key, value, layer.origin)
             else:
-                self.values[key] = value
+                weaker = self.values.get(key)
+                nested = isinstance(value, Mapping) and isinstance(weaker, Mapping)
+                if not nested:
+                    self._forget(key)
+                self.values[key] = {**weaker, **value} if nested else value
                 self._mark(key, value, layer.origin)
 
     def _lay_reference(self, key: str, given: dict[str, Any], origin: str) -> None:
@@ -71,18 +72,18 @@ class Merge:
     def _lay_callbacks(self, value: Any, origin: str) -> None:
         if isinstance(value, Mapping):
             known = self.values.setdefault("callbacks", {})
-            added = [reference("callbacks", {**(options or {}), "name": name}) for name, options in value.items()]
+            added = [_with_options(name, options) for name, options in value.items()]
         elif isinstance(value, (list, tuple)):
             self._forget("callbacks")
             known = self.values["callbacks"] = {}
             self.origins["callbacks"] = origin
-            added = [reference("callbacks", each) for each in value]
+            added = [_named(reference("callbacks", each)) for each in value]
         else:
             raise InvalidSpec(f"callbacks cannot be {value!r} ({origin}): give a list of names.")
         for each in added:
             name = each.pop("name")
             known[name] = {**known.get(name, {}), **each}
-            self.origins[f"callbacks.{name}.name"] = origin
+            self.origins.setdefault(f"callbacks.{name}.name", origin)
             self._mark(f"callbacks.{name}", each, origin)
 
     def _mark(self, path: str, value: Any, origin: str) -> None:
@@ -110,6 +111,20 @@ def reference(key: str, value: Any) -> dict[str, Any]:
     raise InvalidSpec(f"{key} cannot be {value!r}: give a name, or a mapping of name and options.")
 
 
+def _with_options(name: str, options: Any) -> dict[str, Any]:
+    if options is not None and not isinstance(options, Mapping):
+        raise InvalidSpec(
+            f"callbacks.{name} cannot be {options!r}: give its options, as callbacks.{name}.OPTION=VALUE."
+        )
+    return reference("callbacks", {**(options or {}), "name": name})
+
+
+def _named(callback: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(callback.get("name"), str):
+        raise InvalidSpec(f"callbacks cannot hold {callback!r}: give a name, or a mapping of name and options.")
+    return callback
+
+
 def unknown_key(key: Any, known: Iterable[str], origin: str) -> str:
     """The sentence for a key that a specification does not have."""
     close = get_close_matches(str(key), list(known), n=3, cutoff=0.5)
@@ -128,6 +143,8 @@ def recipe_values(recipe: Recipe | None) -> dict[str, Any]:
         "callbacks": None if recipe.callbacks is None else list(recipe.callbacks),
         "steps_per_epoch": recipe.steps_per_epoch,
         "drop_remainder": recipe.drop_remainder,
+        "model": recipe.model,
+        "data": recipe.data,
     }
     return {key: value for key, value in stated.items() if value is not None}
 
@@ -155,7 +172,8 @@ def make_layers(
     layers.append(Layer(origin, {key: value for key, value in given.items() if value is not None}))
     if learning_rate is not None:
         layers.append(Layer(origin, {"optimizer": {"learning_rate": learning_rate}}))
-    for callback in callbacks or ():
-        named = {"name": callback} if isinstance(callback, str) else dict(callback)
+    for callback in [callbacks] if isinstance(callbacks, (str, Mapping)) else callbacks or ():
+        named = _named(reference("callbacks", callback))
         layers.append(Layer(origin, {"callbacks": {named.pop("name"): named}}))
+    settings = [settings] if isinstance(settings, str) else settings
     return layers + [Layer("--set", set_path(text)) for text in settings]

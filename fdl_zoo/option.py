@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -55,15 +55,13 @@ class Type:
         """
         if not (self.scalars or self.choices or self.item):
             return value
-        if value is None or (
-            isinstance(value, str) and value.lower() in ("none", "null") and value not in self.choices
-        ):
-            if self.nullable:
-                return None
-            raise ValueError(value)
+        if value is None and self.nullable:
+            return None
         for choice in self.choices:
-            if value == choice or str(value) == str(choice):
+            if _is_choice(value, choice):
                 return choice
+        if self.nullable and isinstance(value, str) and value.lower() in ("none", "null"):
+            return None
         for kind in (bool, int, float):
             if kind in self.scalars:
                 converted = _scalar(kind, value)
@@ -76,6 +74,12 @@ class Type:
         raise ValueError(value)
 
 
+def _is_choice(value: Any, choice: Any) -> bool:
+    """Whether the value is this choice, or the text that a shell gives for it; 1 is not True."""
+    same = isinstance(value, bool) == isinstance(choice, bool) and value == choice
+    return same or (isinstance(value, str) and value == str(choice))
+
+
 def _scalar(kind: type, value: Any) -> bool | int | float | None:
     """The value as this kind, or None where it is not one."""
     if kind is bool:
@@ -85,8 +89,8 @@ def _scalar(kind: type, value: Any) -> bool | int | float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
-        return None
+    except (ValueError, OverflowError):  # OverflowError: an integer beyond the largest float
+        return value if kind is int and isinstance(value, int) else None
     if kind is float:
         return number
     if isinstance(value, int):
@@ -135,6 +139,15 @@ class Interval:
         return f"{left}{self.low:g}, {self.high:g}{right}"
 
 
+def _numbers(value: Any) -> Iterator[float]:
+    """The numbers of a value, at any depth of tuples."""
+    if isinstance(value, tuple):
+        for each in value:
+            yield from _numbers(each)
+    elif isinstance(value, (int, float)):
+        yield value
+
+
 @dataclass(frozen=True)
 class Option:
     """One option of an entry.
@@ -174,13 +187,13 @@ class Option:
             converted = self.type.convert(value)
         except ValueError:
             raise InvalidOption(f"{owner}: {self.name} cannot be {value!r}: it is {self._accepted()}.") from None
-        for number in converted if isinstance(converted, tuple) else (converted,):
-            if self.range and isinstance(number, (int, float)) and number not in self.range:
+        for number in _numbers(converted):
+            if self.range and number not in self.range:
                 raise InvalidOption(f"{owner}: {self.name} cannot be {value!r}: it lies in {self.range}.")
         return converted
 
     def _accepted(self) -> str:
-        article = "" if self.type.choices and not self.type.scalars else "a " if self.type.scalars else ""
+        article = "" if not self.type.scalars else "an " if self.type.scalars[0] is int else "a "
         return f"{article}{self.type}" + (f" in {self.range}" if self.range else "")
 
     def as_dict(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ imported until an entry is built.
 
 import contextvars
 import importlib
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ from fdl_zoo.card import Card
 from fdl_zoo.errors import InvalidName, InvalidOption, PluginError, UnknownName, ZooError
 from fdl_zoo.option import REQUIRED, Option, convert_options
 from fdl_zoo.source import EntrySource, read_callable, read_class, read_entry
+from fdl_zoo.tasks import TASKS
 
 _RETURNS = {
     "models": "keras:Model",
@@ -33,6 +35,9 @@ KINDS = tuple(_RETURNS)
 def normalise(name: str) -> str:
     """The form in which names are compared: case, `-` and `_` do not matter."""
     return name.strip().lower().replace("-", "_")
+
+
+NAMING = "use letters, digits, - and _, and begin with a letter"
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,10 @@ class Entry:
         }
 
 
-_loading: contextvars.ContextVar[list["tuple[Registry, str]"] | None] = contextvars.ContextVar("loading", default=None)
+# What the import that is under way has registered so far, and what each registration replaced.
+_loading: contextvars.ContextVar[list["tuple[Registry, str, Entry | None]"] | None] = contextvars.ContextVar(
+    "loading", default=None
+)
 
 
 class Registry:
@@ -251,11 +259,13 @@ class Registry:
         """The entries by normalised full name, without variants."""
         with self._lock:
             if self._entries is None:
-                self._entries = {}
                 entries, failures = self._discover(self.kind)
+                self._entries = {}
                 self._failures.extend(failures)
                 for entry in [*entries, *self._registered.values()]:
                     self._place(entry)
+                for claims in self._contested.values():
+                    self._fail(claims[-1], "register", _collision(self.noun, claims))
             return self._entries
 
     def _place(self, entry: Entry) -> None:
@@ -269,7 +279,6 @@ class Registry:
         else:
             self._contested[key] = [*known, entry]
             self._entries.pop(key, None)
-            self._fail(entry, "register", _collision(self.noun, self._contested[key]))
 
     def _all(self) -> dict[str, Entry]:
         """The entries by normalised full name, with their variants; reads every file."""
@@ -284,12 +293,20 @@ class Registry:
                             self._fail(entry, "register", _collision(self.noun, [expanded[key], variant]))
                         else:
                             expanded[key] = variant
+                            self._note_variant(variant)
                 self._expanded = expanded
             return self._expanded
 
     def _note_problem(self, entry: Entry) -> None:
         if entry.source.problem:
             self._fail(entry, "source", entry.source.problem)
+
+    def _note_variant(self, variant: Entry) -> None:
+        """A variant whose options its file does not have is listed, and its failure recorded."""
+        try:
+            variant.options  # noqa: B018 -- checked here, so that `fdl plugins doctor` knows
+        except ZooError as error:
+            self._fail(variant, "source", str(error))
 
     def _fail(self, entry: Entry, phase: str, message: str) -> None:
         """Record a failure; of one entry and phase the first cause is kept."""
@@ -312,7 +329,7 @@ class Registry:
         """
         if not isinstance(name, str):
             raise UnknownName(
-                f"A {self.noun} is named by text, not by {name!r}: `fdl list {self.kind}` shows the names."
+                f"{_a(self.noun)} is named by text, not by {name!r}: `fdl list {self.kind}` shows the names."
             )
         key = normalise(name)
         if key.startswith("keras/") and key in self._from_keras():
@@ -322,23 +339,19 @@ class Registry:
             raise InvalidName(_collision(self.noun, self._contested[key]))
         if key in own:
             return own[key]
-        found = self._all().get(key) or self._alias(key)
-        if found:
-            return found
+        if key in self._all():
+            return self._all()[key]
         return self._by_short_name(key, name)
 
-    def _alias(self, key: str) -> Entry | None:
-        """The entry that has this alias; a built-in's before a plugin's."""
-        claims = [entry for entry in self._all().values() if key in map(normalise, entry.card.aliases)]
-        return min(claims, key=lambda entry: entry.door != "built-in", default=None)
-
     def _by_short_name(self, key: str, name: str) -> Entry:
-        found = [entry for entry in self._all().values() if normalise(entry.short_name) == key]
+        """The only entry with this short name or alias; a built-in's alias before any plugin's."""
+        claims = [entry for entry in self._all().values() if key in _further_names(entry)]
+        found = [entry for entry in claims if entry.door == "built-in"] or claims
         if len(found) == 1:
             return found[0]
         if found:
             names = " or ".join(sorted(entry.name for entry in found))
-            raise InvalidName(f"The {self.noun} {name!r} is claimed by several distributions: write {names}.")
+            raise InvalidName(f"The {self.noun} {name!r} is claimed by several entries: write {names}.")
         raise UnknownName(self._why_unknown(key, name))
 
     def _why_unknown(self, key: str, name: str) -> str:
@@ -348,13 +361,16 @@ class Registry:
             if failure.entry and key in (normalise(failure.entry), normalise(failure.entry.rpartition("/")[2])):
                 return f"The {self.noun} {name!r} failed to load: {failure}"
         distribution, slash, _ = name.rpartition("/")
-        if slash and normalise(distribution) != "keras":
+        if slash and normalise(distribution) not in ("keras", "fdl_zoo"):
             reason = self._absent(distribution)
             if reason:
                 return f"No {self.noun} is named {name!r}: its plugin {distribution} is {reason}; {listing}."
-        pool = self._from_keras() if key.startswith("keras/") else self._all()
-        if key.startswith("keras/"):
-            listing = f"`fdl list {self.kind} --origin keras` shows all"
+            for failure in self.failures():
+                if not failure.entry and normalise(failure.distribution) == normalise(distribution):
+                    return f"The {self.noun} {name!r} failed to load: {failure}"
+        pool = self._all()
+        if key.startswith("keras/") and self._from_keras():
+            pool, listing = self._from_keras(), f"`fdl list {self.kind} --origin keras` shows all"
         close = _closest(key, pool)
         if close:
             return f"No {self.noun} is named {name!r}: did you mean {' or '.join(close)}? ({listing})"
@@ -390,14 +406,14 @@ class Registry:
 
         Raises:
             UnknownName: A pattern matches no name at all.
+            InvalidOption: There is no such task.
         """
-        patterns = None if match is None else [match] if isinstance(match, str) else list(match)
-        keras = normalise(origin or "") == "keras" or any(
-            normalise(each).startswith("keras/") for each in patterns or ()
-        )
+        if task is not None and task not in TASKS:
+            raise InvalidOption(f"The task cannot be {task!r}: it is one of {', '.join(TASKS)}.")
+        keras = normalise(origin or "") == "keras"
         pool = list((self._from_keras() if keras else self._all()).values())
-        if patterns is not None:
-            pool = self._matching(pool, patterns)
+        if match is not None:
+            pool = self._matching(pool, [match] if isinstance(match, str) else list(match))
         chosen = [
             entry
             for entry in pool
@@ -412,12 +428,13 @@ class Registry:
     def _matching(self, pool: list[Entry], patterns: list[str]) -> list[Entry]:
         chosen: list[Entry] = []
         for pattern in patterns:
-            key = normalise(pattern)
+            key = _normalise_pattern(pattern)
+            named = list(self._from_keras().values()) if key.startswith("keras/") else pool
             matched = [
-                e for e in pool if fnmatchcase(normalise(e.name), key) or fnmatchcase(normalise(e.short_name), key)
+                e for e in named if fnmatchcase(normalise(e.name), key) or fnmatchcase(normalise(e.short_name), key)
             ]
             if not matched:
-                close = _closest(key.replace("*", ""), {normalise(entry.name): entry for entry in pool})
+                close = _closest(key.replace("*", ""), {normalise(entry.name): entry for entry in named or pool})
                 hint = f"did you mean {' or '.join(close)}?" if close else f"`fdl list {self.kind}` shows all."
                 raise UnknownName(f"No {self.noun} matches {pattern!r}: {hint}")
             chosen += [entry for entry in matched if entry not in chosen]
@@ -436,7 +453,7 @@ class Registry:
             InvalidName: The name is malformed, or another factory has it.
         """
         if not isinstance(name, str) or not all(part.isidentifier() for part in normalise(name).split("/")):
-            raise InvalidName(f"A {self.noun} cannot be named {name!r}: use letters, digits, - and _.")
+            raise InvalidName(f"{_a(self.noun)} cannot be named {name!r}: {NAMING}.")
 
         def decorate(function: Callable) -> Callable:
             target = f"{function.__module__}:{function.__qualname__}"
@@ -453,19 +470,24 @@ class Registry:
         key = normalise(entry.name)
         with self._lock:
             known = self._all().get(key)
+            claims = self._contested.get(key, [known] if known else [])
             again = known is not None and known.door == "notebook" and _same_target(known, entry)
-            if known is not None and not again:
-                raise InvalidName(_collision(self.noun, [known, entry]))
+            if claims and not again:
+                raise InvalidName(_collision(self.noun, [*claims, entry]))
             self._registered[key] = entry  # a cell run again replaces its own function
             self._own()[key] = entry
             self._expanded = None
-        if _loading.get() is not None:
-            _loading.get().append((self, key))
+        loading = _loading.get()
+        if loading is not None:
+            loading.append((self, key, known))
 
-    def _withdraw(self, key: str) -> None:
+    def _withdraw(self, key: str, former: Entry | None) -> None:
+        """Undo a registration; what it had replaced is back."""
         with self._lock:
-            self._registered.pop(key, None)
-            self._own().pop(key, None)
+            for entries in (self._registered, self._own()):
+                entries.pop(key, None)
+                if former is not None:
+                    entries[key] = former
             self._expanded = None
 
     # ---- building -------------------------------------------------------------------------------------------------
@@ -476,13 +498,13 @@ class Registry:
         Raises:
             PluginError: The import failed; the first cause is kept.
         """
-        made: list[tuple[Registry, str]] = []
+        made: list[tuple[Registry, str, Entry | None]] = []
         token = _loading.set(made)
         try:
             return entry.load()
         except (Exception, SystemExit) as error:
-            for registry, key in made:
-                registry._withdraw(key)
+            for registry, key, former in reversed(made):
+                registry._withdraw(key, former)
             if entry.door in ("built-in", "keras"):
                 raise
             self._fail(entry, "import", _cause(error))
@@ -508,7 +530,8 @@ class Registry:
             PluginError: A plugin failed, or returned something else than its kind.
         """
         entry = self.find(name)
-        shape = {key: options.pop(key) for key in ("input_shape", "num_outputs") if key in options}
+        positional = ("input_shape", "num_outputs") if self.kind == "models" else ()
+        shape = {key: options.pop(key) for key in positional if key in options}
         checked = self.check(entry, options)
         if context is not None and "context" in entry.source.parameters:
             checked["context"] = context
@@ -543,6 +566,23 @@ class Registry:
         raise PluginError(f"The {self.noun} {entry.name} cannot be used: {message}")
 
 
+def _further_names(entry: Entry) -> set[str]:
+    """Its short name and its aliases, these with and without its distribution; normalised."""
+    prefix = entry.name[: len(entry.name) - len(entry.short_name)]
+    aliases = entry.card.aliases
+    return set(map(normalise, (entry.short_name, *aliases, *(prefix + alias for alias in aliases))))
+
+
+def _normalise_pattern(pattern: str) -> str:
+    """As `normalise`, but the dash of a wildcard's `[a-c]` keeps its meaning."""
+    parts = re.split(r"(\[[^]]*\])", pattern.strip().lower())
+    return "".join(part if part.startswith("[") else normalise(part) for part in parts)
+
+
+def _a(noun: str) -> str:
+    return f"{'An' if noun[0] in 'aeiou' else 'A'} {noun}"
+
+
 def _same_target(one: Entry, other: Entry) -> bool:
     return one.target == other.target and normalise(one.distribution) == normalise(other.distribution)
 
@@ -557,7 +597,9 @@ def _closest(key: str, pool: Mapping[str, Entry]) -> list[str]:
     spellings = {normalise(entry.short_name): entry.name for entry in pool.values()} | {
         known: entry.name for known, entry in pool.items()
     }
-    return list(dict.fromkeys(spellings[near] for near in get_close_matches(key, spellings, n=3, cutoff=0.5)))
+    near = get_close_matches(key, spellings, n=3, cutoff=0.5)
+    near += get_close_matches(key.rpartition("/")[2], spellings, n=3, cutoff=0.5)
+    return list(dict.fromkeys(spellings[each] for each in near))[:3]
 
 
 def _cause(error: BaseException) -> str:

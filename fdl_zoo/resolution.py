@@ -12,8 +12,8 @@ import yaml
 
 from fdl_zoo import catalogue, rules
 from fdl_zoo.card import Recipe
-from fdl_zoo.errors import InvalidSpec
-from fdl_zoo.layers import Layer, Merge, recipe_values
+from fdl_zoo.errors import InvalidName, InvalidSpec, UnknownName
+from fdl_zoo.layers import REFERENCES, Layer, Merge, recipe_values
 from fdl_zoo.option import REQUIRED
 from fdl_zoo.registry import Entry, normalise
 from fdl_zoo.source import BASE_OPTIONS
@@ -53,7 +53,9 @@ class Resolved:
                     lines = list(self._explained(each, indent + "  ", f"{here}.{each['name']}."))
                     yield from [f"{indent}- {lines[0].strip()}", *lines[1:]]
             else:
-                text = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
+                style = '"' if isinstance(value, str) and len(value.splitlines()) > 1 else None  # one line each
+                text = yaml.safe_dump(value, default_style=style, default_flow_style=True, width=10**6)
+                text = text.removesuffix("...\n").strip()
                 yield f"{indent}{key}: {text}  # {self.origins.get(here, 'default')}"
 
 
@@ -67,7 +69,7 @@ def resolve(layers: Iterable[Layer], data_dir: str | None = None) -> Resolved:
     Raises:
         ZooError: A name, key, option or value is wrong, or parts do not go together.
     """
-    given = [_with_paths(layer) for layer in layers]
+    given = [_canonical(_with_paths(layer)) for layer in layers]
     names = _named(given)
     model, data = names["model"], names["data"]
     recipe = _recipe(model, data)
@@ -78,8 +80,9 @@ def resolve(layers: Iterable[Layer], data_dir: str | None = None) -> Resolved:
         optimizer = catalogue.optimizers.find(chosen if isinstance(chosen, str) else chosen["name"])
     merge = Merge()
     merge.lay(DEFAULTS)
-    merge.lay(Layer(f"recipe of {model.name}", {"data": data.name, **recipe_values(recipe)}))
-    merge.lay(Layer(f"recipe of {optimizer.name}", recipe_values(_recipe(optimizer, data))))
+    merge.lay(Layer(f"recipe of {model.name}", {"data": data.name}))
+    merge.lay(_canonical(Layer(f"recipe of {model.name}", recipe_values(recipe))))
+    merge.lay(_canonical(Layer(f"recipe of {optimizer.name}", recipe_values(_recipe(optimizer, data)))))
     for layer in given:
         merge.lay(layer)
     if data_dir is not None:
@@ -118,6 +121,33 @@ def _with_paths(layer: Layer) -> Layer:
     if kind not in ("folder", "csv", "npz"):
         raise InvalidSpec(f"The data {data!r} cannot be read: give a folder of images, a .csv or a .npz file.")
     return Layer(layer.origin, {**layer.values, "data": {"name": kind, "path": data}})
+
+
+def _canonical(layer: Layer) -> Layer:
+    """The layer with every entry under its own name: an alias or another spelling is no change of name."""
+    values = dict(layer.values)
+    for key in REFERENCES:
+        if key in values:
+            values[key] = _renamed(key, values[key])
+    callbacks = values.get("callbacks")
+    if isinstance(callbacks, Mapping):
+        values["callbacks"] = {_own_name("callbacks", name): options for name, options in callbacks.items()}
+    elif isinstance(callbacks, (list, tuple)):
+        values["callbacks"] = [_renamed("callbacks", each) for each in callbacks]
+    return Layer(layer.origin, values)
+
+
+def _renamed(key: str, value: Any) -> Any:
+    if isinstance(value, Mapping) and "name" in value:
+        return {**value, "name": _own_name(key, value["name"])}
+    return _own_name(key, value) if isinstance(value, str) else value
+
+
+def _own_name(key: str, name: Any) -> Any:
+    try:
+        return catalogue.registry(KINDS[key]).find(name).name
+    except (UnknownName, InvalidName):  # refused when it is used, unless a stronger layer names another
+        return name
 
 
 def _recipe(entry: Entry, data: Entry) -> Recipe | None:

@@ -114,9 +114,10 @@ def _names(spec: RunSpec, data: Entry) -> None:
 
 
 def _known(noun: str, name: str, names: Iterable[str]) -> None:
-    names = list(names)
+    names = list(dict.fromkeys(names))
     if name in names:
         return
-    close = get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"it is one of {', '.join(names[:6])}, ..."
+    written = [each for each in names if each.islower()]  # Keras has each name in two spellings
+    close = get_close_matches(name.lower(), written, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"it is one of {', '.join(written[:6])}, ..."
     raise InvalidOption(f"There is no {noun} {name!r}: {hint}")

@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,25 @@ from fdl_zoo.card import Card, Recipe, Reference, Variant
 from fdl_zoo.errors import InvalidCard
 from fdl_zoo.option import REQUIRED, Interval, Option, Type
 
+
+def _power(base: float, exponent: float) -> float:
+    """`2.0**15`, but no number that takes long to compute."""
+    if abs(base) > 1000 or abs(exponent) > 64:
+        raise ValueError("the power is too large")
+    return base**exponent
+
+
 _OPERATORS: dict[type, Callable] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.FloorDiv: operator.floordiv,
+    ast.Pow: _power,
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
 _NESTED: dict[str, type] = {"Recipe": Recipe, "Reference": Reference, "Variant": Variant}
+_UNIONS = {"Union": Type(), "Optional": Type(nullable=True)}  # what Python makes of `|` with a Literal
 _SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 
 BASE_OPTIONS: dict[str, Option] = {
@@ -92,6 +103,8 @@ def read_entry(path: Path, attribute: str = "build") -> EntrySource:
         return _read_tree(tree, doc, attribute, path.name)
     except InvalidCard as error:
         return EntrySource(doc=doc, problem=str(error))
+    except RecursionError:
+        return EntrySource(doc=doc, problem=f"{path.name} cannot be read: an expression is nested too deeply.")
 
 
 def _read_tree(tree: ast.Module, doc: str, attribute: str, filename: str) -> EntrySource:
@@ -126,20 +139,25 @@ def read_callable(function: Callable, card: Card) -> EntrySource:
     helps = _argument_lines(inspect.getdoc(function) or "")
     options = {}
     for parameter in signature.parameters.values():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            options.update(BASE_OPTIONS)
-        elif parameter.name not in _NOT_OPTIONS:
-            annotation = parameter.annotation
-            text = (
-                annotation.__name__
-                if isinstance(annotation, type) and not hasattr(annotation, "__args__")
-                else str(annotation)
-            )
-            accepted = Type() if annotation is parameter.empty else _read_annotation(_expression(text), parameter.name)
-            default = REQUIRED if parameter.default is parameter.empty else parameter.default
-            options[parameter.name] = _option(parameter.name, accepted, default, helps, card.ranges)
+        if parameter.name in _NOT_OPTIONS or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            continue
+        default = REQUIRED if parameter.default is parameter.empty else parameter.default
+        accepted = _live_type(parameter, default)
+        options[parameter.name] = _option(parameter.name, accepted, default, helps, card.ranges)
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values()):
+        options |= {name: option for name, option in BASE_OPTIONS.items() if name not in options}
+    _check_ranges(card.ranges, options)
     doc = inspect.getdoc(function) or ""
     return EntrySource(doc, card, options, tuple(signature.parameters))
+
+
+def _live_type(parameter: inspect.Parameter, default: Any) -> Type:
+    annotation = parameter.annotation
+    if annotation is parameter.empty:
+        return _type_of_default(default)
+    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
+        annotation = annotation.__name__
+    return _read_annotation(_expression(str(annotation)), parameter.name)
 
 
 def read_card(node: ast.expr) -> Card:
@@ -150,13 +168,28 @@ def read_card(node: ast.expr) -> Card:
     """
     if not isinstance(node, ast.Call) or _called(node) != "Card" or node.args:
         raise InvalidCard("CARD cannot be read: write CARD = Card(...) with keyword arguments.")
+    return _made(Card, node)
+
+
+def _made(made: type, node: ast.Call) -> Any:
+    """The object of a call with literal arguments."""
+    if any(each.arg is None for each in node.keywords):
+        raise _refused(node, "has arguments by **, which are no literals")
+    keywords = {str(each.arg): _literal(each.value) for each in node.keywords}
     try:
-        return Card(**{str(each.arg): _literal(each.value) for each in node.keywords})
-    except TypeError as error:
-        raise InvalidCard(f"CARD cannot be read: {error}.") from None
+        return made(*map(_literal, node.args), **keywords)
+    except TypeError as error:  # an argument that is not there, or given twice
+        raise _refused(node, f"is refused: {str(error).replace('.__init__()', '')}") from None
 
 
 def _literal(node: ast.expr) -> Any:
+    try:
+        return _evaluated(node)
+    except (ArithmeticError, TypeError, ValueError) as error:  # 1 // 0, a key that cannot be hashed
+        raise _refused(node, f"cannot be evaluated: {error}") from None
+
+
+def _evaluated(node: ast.expr) -> Any:
     match node:
         case ast.Constant(value=value):
             return value
@@ -171,18 +204,18 @@ def _literal(node: ast.expr) -> Any:
         case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _OPERATORS:
             return _OPERATORS[type(sign)](_number(left), _number(right))
         case ast.Call() if _called(node) in _NESTED:
-            keywords = {str(each.arg): _literal(each.value) for each in node.keywords}
-            return _NESTED[_called(node)](*map(_literal, node.args), **keywords)
-    line = getattr(node, "lineno", 0)
-    raise InvalidCard(
-        f"CARD cannot be read: {ast.unparse(node)[:60]!r} (line {line}) is no literal and no integer arithmetic."
-    )
+            return _made(_NESTED[_called(node)], node)
+    raise _refused(node, "is no literal and no integer arithmetic")
+
+
+def _refused(node: ast.expr, reason: str) -> InvalidCard:
+    return InvalidCard(f"CARD cannot be read: {ast.unparse(node)[:60]!r} (line {node.lineno}) {reason}.")
 
 
 def _number(node: ast.expr) -> Any:
     value = _literal(node)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidCard(f"CARD cannot be read: arithmetic goes with numbers, not with {value!r}.")
+        raise _refused(node, "is no number, and arithmetic goes with numbers")
     return value
 
 
@@ -200,7 +233,7 @@ def _assigned(tree: ast.Module, name: str) -> ast.expr | None:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         )
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets) and node.value:
             return node.value
     return None
 
@@ -240,12 +273,16 @@ def read_signature(
         options[argument.arg] = _option(argument.arg, accepted, value, helps, ranges)
     if arguments.kwarg is not None:
         options |= {name: option for name, option in BASE_OPTIONS.items() if name not in options}
+    _check_ranges(ranges, options)
+    return options, tuple(argument.arg for argument, _ in pairs)
+
+
+def _check_ranges(ranges: Mapping[str, Any], options: Mapping[str, Option]) -> None:
     for name in ranges:
         if name not in options:
             raise InvalidCard(
-                f"CARD gives a range for {name!r}, which is no option: the options are {', '.join(options)}."
+                f"CARD gives a range for {name!r}, which is no option: the options are {', '.join(options) or 'none'}."
             )
-    return options, tuple(argument.arg for argument, _ in pairs)
 
 
 def _option(name: str, accepted: Type, default: Any, helps: Mapping[str, str], ranges: Mapping[str, Any]) -> Option:
@@ -269,20 +306,27 @@ def _type_of_default(default: Any) -> Type:
     return Type()
 
 
-def _expression(text: str) -> ast.expr:
-    return ast.parse(text, mode="eval").body
+def _expression(text: str) -> ast.expr | None:
+    """An annotation given as text; None where it is no expression."""
+    try:
+        return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
 
 
-def _read_annotation(node: ast.expr, name: str) -> Type:
+def _read_annotation(node: ast.expr | None, name: str) -> Type:
     match node:
-        case ast.Constant(value=None):
+        case ast.Constant(value=None) | ast.Name(id="NoneType"):
             return Type(nullable=True)
-        case ast.Constant(value=str() as text):
-            return _read_annotation(_expression(text), name)
+        case ast.Constant(value=str() as text) if (inner := _expression(text)) is not None:
+            return _read_annotation(inner, name)
         case ast.Name(id=word) if word in _SCALARS:
             return Type((_SCALARS[word],))
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             return _read_annotation(left, name) | _read_annotation(right, name)
+        case ast.Subscript(value=ast.Name(id=word) | ast.Attribute(attr=word), slice=inner) if word in _UNIONS:
+            members = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+            return reduce(operator.or_, (_read_annotation(each, name) for each in members), _UNIONS[word])
         case ast.Subscript(value=ast.Name(id="Literal") | ast.Attribute(attr="Literal"), slice=choices):
             items = choices.elts if isinstance(choices, ast.Tuple) else [choices]
             values = tuple(map(_literal, items))
@@ -291,8 +335,9 @@ def _read_annotation(node: ast.expr, name: str) -> Type:
             end is ...
         ):
             return Type(item=_read_annotation(item, name))
+    stated = "that text" if node is None else repr(ast.unparse(node))
     raise InvalidCard(
-        f"The option {name!r} cannot be annotated {ast.unparse(node)!r}: "
+        f"The option {name!r} cannot be annotated {stated}: "
         "use int, float, bool, str, Literal[...], tuple[T, ...], and | None."
     )
 

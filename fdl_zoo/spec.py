@@ -1,5 +1,6 @@
 """RunSpec: one training run in names and plain values; read from YAML and options, checked, written as YAML."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +9,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fdl_zoo.errors import InvalidOption, InvalidSpec
+
+
+def _counts(value: Any) -> Any:
+    """Numbers that count something: true is not 1."""
+    if isinstance(value, bool):
+        raise ValueError("it is an integer")
+    return value
 
 
 class EntryReference(BaseModel):
@@ -33,6 +41,8 @@ class CheckpointSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     every: int = Field(1, ge=1)
+
+    _counted = field_validator("every", mode="before")(_counts)
 
 
 class TrackingSpec(BaseModel):
@@ -76,7 +86,7 @@ class RunSpec(BaseModel):
         tracking: Where the run is tracked.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     model: EntryReference
     data: EntryReference
@@ -100,6 +110,20 @@ class RunSpec(BaseModel):
     checkpoint: CheckpointSpec = CheckpointSpec()
     tracking: TrackingSpec = TrackingSpec()
 
+    _counted = field_validator("epochs", "batch_size", "steps_per_epoch", "seed", "workers", "block", mode="before")(
+        _counts
+    )
+
+    @field_validator("devices")
+    @classmethod
+    def _well_formed(cls, value: str | None) -> str | None:
+        names = [] if value is None else [name.strip().lower() for name in value.split(",")]
+        if not all(re.fullmatch(r"(cpu|gpu)(:\d+)?", name) for name in names):
+            raise ValueError("write cpu:0, gpu:0 or gpu:0,gpu:1")
+        if len(set(names)) < len(names):
+            raise ValueError("a device is named twice")
+        return value
+
     @field_validator("batch_size")
     @classmethod
     def _positive(cls, value: int | str) -> int | str:
@@ -109,7 +133,7 @@ class RunSpec(BaseModel):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values in the order of the fields: what YAML and the run's parameters hold."""
-        return self.model_dump(mode="json")
+        return _plain(self.model_dump())
 
     def to_yaml(self) -> str:
         """The specification as YAML that `--config` accepts."""
@@ -118,6 +142,13 @@ class RunSpec(BaseModel):
     def flat(self) -> dict[str, Any]:
         """Every value by its dotted path, callbacks by their name: `optimizer.learning_rate`."""
         return dict(flatten(self.as_dict()))
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists; pydantic's own way to JSON would write infinity as null."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -143,7 +174,7 @@ def set_path(text: str) -> dict[str, Any]:
         raise InvalidSpec(f"--set cannot be {text!r}: write PATH=VALUE, for example optimizer.learning_rate=0.01.")
     try:
         nested: Any = yaml.safe_load(value) if value else ""
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # ValueError: a date such as 2026-13-45
         raise InvalidSpec(f"--set {path} cannot be {value!r}: it is not YAML.") from None
     for part in reversed(path.strip().split(".")):
         nested = {part: nested}
@@ -160,7 +191,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
         values = yaml.safe_load(Path(path).read_text("utf-8"))
     except OSError as error:
         raise InvalidSpec(f"The file {str(path)!r} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or no date of the calendar
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         raise InvalidSpec(
@@ -186,8 +217,14 @@ def validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> RunSpec:
         if first["type"] == "missing":
             raise InvalidSpec(f"A run needs {path}: it was not given, and no recipe says it.") from None
         if first["type"] == "extra_forbidden":
-            raise InvalidSpec(f"A run has no key {path!r} ({origins.get(path, 'given')}).") from None
+            section = RunSpec.model_fields[str(first["loc"][0])].annotation
+            known = ", ".join(f"{first['loc'][0]}.{name}" for name in getattr(section, "model_fields", ()))
+            raise InvalidSpec(f"A run has no key {path!r} ({origins.get(path, 'given')}): it has {known}.") from None
         message = first["msg"].removeprefix("Value error, ").replace("Input should be", "it is").lower()
+        message = message.replace("greater than or equal to", "at least")
+        message = message.replace("a valid integer", "an integer")
+        if first["type"] == "model_type":
+            message = f"give {path}.KEY=VALUE, or a mapping"
         origin = f" ({origins[path]})" if path in origins else ""
         if path == "batch_size" and "full" not in message:
             message = "it is a number of examples, or full"

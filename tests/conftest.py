@@ -1,4 +1,4 @@
-"""What all tests share: no plugins of this machine, no user's tracking store, a quiet TensorFlow with two logical CPUs."""
+"""What all tests share: no plugins or tracking server of this machine, a quiet TensorFlow with two logical CPUs."""
 
 import os
 import sys

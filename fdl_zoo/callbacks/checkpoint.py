@@ -3,7 +3,8 @@
 import logging
 import math
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,12 +20,12 @@ CARD = Card(chapter=2, tags=("monitor", "safety"), ranges={"every": "[1, inf)"})
 _logger = logging.getLogger(__name__)
 
 
-def save_whole(model: keras.Model, path: Path) -> None:
-    """Writes a model to a temporary name in the same folder, puts it on disk and renames it to `path` (`.keras`)."""
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Lets `write` fill a temporary name in the same folder, puts it on disk and renames it to `path` (`.keras`)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.keras")
     try:
-        model.save(temporary)
+        write(temporary)
         _sync(temporary)
         temporary.replace(path)
     finally:
@@ -69,7 +70,7 @@ class Checkpoint(Resumable, keras.callbacks.Callback):
         self._epoch = epoch
         if self.best is None or self._better(value):
             self.best, self.best_epoch = value, epoch
-            save_whole(self.model, self.folder / "best.keras")
+            write_whole(self.folder / "best.keras", self.model.save)
         if (epoch + 1) % self.every == 0:
             self._save_last()
 
@@ -79,7 +80,11 @@ class Checkpoint(Resumable, keras.callbacks.Callback):
             self._save_last()
 
     def _save_last(self) -> None:
-        save_whole(self.model, self.folder / "last.keras")
+        best = self.folder / "best.keras"
+        if self.best_epoch == self._epoch and best.exists():  # the same state: a copy costs a tenth of a save
+            write_whole(self.folder / "last.keras", lambda path: shutil.copyfile(best, path))
+        else:
+            write_whole(self.folder / "last.keras", self.model.save)
         self.last_epoch = self._epoch
 
     def _metric(self, logs: Mapping[str, Any] | None) -> str:

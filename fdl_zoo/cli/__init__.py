@@ -1,11 +1,11 @@
 """The command `fdl`: one command per file of this folder; heavy imports happen inside a command's body."""
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 import click
+from click.utils import PacifyFlushWrapper
 
 from fdl_zoo.cli._common import Arguments, common_options, state_of
 from fdl_zoo.errors import ZooError
@@ -18,7 +18,7 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names in the order of a first visit."""
-        return list(ORDER)
+        return [*ORDER]  # not `list(...)`: the module `list` of this folder has that name here
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command of a file; `find-lr` is in `find_lr.py`."""
@@ -57,18 +57,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run `fdl` and return the exit status; errors are one line on standard error."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = [*(sys.argv[1:] if arguments is None else arguments)]
     try:
         return cli.main(arguments, prog_name="fdl", standalone_mode=False, obj=Arguments()) or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
     except click.ClickException as error:
-        return _complain(" ".join(error.format_message().split()), 2)
+        return _complain(error.format_message(), 2)
     except ZooError as error:
         return _complain(str(error), error.exit_status)
     except (KeyboardInterrupt, click.Abort):
         return _complain("interrupted", 130)
-    except BrokenPipeError:  # the reader of a pipe has gone, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit:
+        if isinstance(sys.stdout, PacifyFlushWrapper):  # click's answer when the reader of a pipe has gone, as `| head`
+            return 0
+        raise
     except Exception as error:
         if "--verbose" in arguments:
             raise
@@ -81,7 +85,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(text: str, status: int) -> int:
-    print(f"fdl: {text}", file=sys.stderr)
+    """One line on standard error, whatever the text came from."""
+    print("fdl: " + " ".join(text.split()), file=sys.stderr)
     return status
 
 

@@ -132,9 +132,13 @@ class EntryName(click.ParamType):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The names that begin so, with their summaries."""
         from fdl_zoo import catalogue
+        from fdl_zoo.registry import normalise
 
         registries = [catalogue.registry(self.kind)] if self.kind else catalogue.REGISTRIES.values()
-        entries = [entry for registry in registries for entry in registry.entries()]
+        origin = "keras" if incomplete.lower().startswith("keras") else None
+        entries = [entry for registry in registries for entry in registry.entries(origin=origin)]
         return [
-            CompletionItem(entry.name, help=entry.summary) for entry in entries if entry.name.startswith(incomplete)
+            CompletionItem(entry.name, help=entry.summary)
+            for entry in entries
+            if normalise(entry.name).startswith(normalise(incomplete))
         ]

@@ -1,12 +1,15 @@
 """`fdl list`: the catalogue, one line per entry."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import click
 
 from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, width
 
 
 @click.command("list")
-@click.argument("kind", required=False, type=click.Choice(["models", "optimizers", "callbacks", "datasets"]))
+@click.argument("kind", required=False)
 @click.option("--match", "-m", multiple=True, metavar="PATTERN", help="Names that match a wildcard; may be repeated.")
 @click.option("--task", help="A task: classification, binary, regression or objective.")
 @click.option("--chapter", type=int, help="The chapter of the book.")
@@ -19,21 +22,10 @@ from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, wi
 def command(ctx: click.Context, kind: str | None, match: tuple[str, ...], names: bool, **filters: object) -> None:
     """List models, optimizers, callbacks and datasets."""
     from fdl_zoo import catalogue
-    from fdl_zoo.errors import InvalidOption, UnknownName
-    from fdl_zoo.tasks import TASKS
 
-    if filters["task"] not in (None, *TASKS):
-        raise InvalidOption(f"--task cannot be {filters['task']!r}: it is one of {', '.join(TASKS)}.")
     honour_strict(ctx)
-    kinds = [kind] if kind else list(catalogue.REGISTRIES)
-    found, complaint = {}, None
-    for each in kinds:
-        try:
-            found[each] = catalogue.REGISTRIES[each].entries(match or None, **filters)
-        except UnknownName as error:  # over all kinds a pattern need match in one of them only
-            complaint, found[each] = error, []
-    if complaint and not any(found.values()):
-        raise complaint
+    kinds = [catalogue.registry(kind).kind] if kind else list(catalogue.REGISTRIES)
+    found = _find(kinds, match, filters)
     entries = [entry for each in kinds for entry in found[each]]
     if names:
         text = "\n".join(entry.name for entry in entries)
@@ -42,8 +34,29 @@ def command(ctx: click.Context, kind: str | None, match: tuple[str, ...], names:
     else:
         text = "\n\n".join(_section(each, found[each]) for each in kinds if found[each])
     facts = [entry.as_dict() for entry in entries]
-    emit(ctx, [each["name"] for each in facts] if names else facts, text or "Nothing passes these filters.")
+    empty = "" if names else "Nothing passes these filters."  # a script reads names: none is no line
+    emit(ctx, [each["name"] for each in facts] if names else facts, text or empty)
     _mention_failures(ctx)
+
+
+def _find(kinds: Sequence[str], patterns: Sequence[str], filters: Mapping[str, Any]) -> dict[str, list]:
+    """The entries by kind; over several kinds a pattern need match in one of them only."""
+    from fdl_zoo import catalogue
+    from fdl_zoo.errors import UnknownName
+
+    found: dict[str, list] = {each: [] for each in kinds}
+    for pattern in patterns or [None]:
+        complaints = []
+        for each in kinds:
+            try:
+                new = catalogue.REGISTRIES[each].entries(pattern, **filters)
+            except UnknownName as error:
+                complaints.append(error)
+            else:
+                found[each] += [entry for entry in new if entry not in found[each]]
+        if len(complaints) == len(kinds):
+            raise max(complaints, key=lambda error: "did you mean" in str(error))
+    return found
 
 
 def _section(kind: str, entries: list) -> str:

@@ -13,9 +13,9 @@ from fdl_zoo.cli._common import common_options, emit, state_of
 def command(ctx: click.Context, host: str, port: int | None) -> None:
     """Open the tracking UI; Ctrl-C ends it."""
     from fdl_zoo.tracking.sender import send_unsent
-    from fdl_zoo.tracking.ui import exposure_warning, serve_ui
+    from fdl_zoo.tracking.ui import exposure, serve_ui, stop_ui
 
-    warning = exposure_warning(host)
+    warning = exposure(host)
     if warning:
         click.echo(warning, err=True)
     process, url = serve_ui(host=host, port=port)
@@ -26,5 +26,4 @@ def command(ctx: click.Context, host: str, port: int | None) -> None:
                 click.echo(message, err=True)
         ctx.exit(process.wait())
     finally:
-        process.terminate()
-        process.wait()
+        stop_ui(process)

@@ -23,7 +23,7 @@ NOISE = 0.6
 
 def draw(seed: int, count: int) -> Split:
     """The first `count` of 1000 examples [count, 100] of one seed, with zeros [count, 1] for targets."""
-    random = np.random.RandomState(seed)
+    random = np.random.RandomState(seed)  # DeepOBS's own generator, or the examples would be others
     x = random.normal(0.0, NOISE, (1000, 100)).astype(np.float32)[:count]
     return Split(x, np.zeros((count, 1), np.float32))
 

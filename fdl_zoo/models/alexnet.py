@@ -35,7 +35,7 @@ CARD = Card(
     + 4096 * 1000
     + 1000,
     tags=("images", "convolution", "large"),
-    capabilities=("random_objective",),
+    capabilities=("image",),
     variants={
         "alexnet_small": Variant(
             {
@@ -75,6 +75,9 @@ CARD = Card(
         "groups": "[1, inf)",
         "units": "[1, inf)",
         "dropout": "[0, 1)",
+    },
+    recipes={
+        "digits": Recipe({"name": "adam", "learning_rate": 0.0001}, batch_size=32, epochs=20, data={"enlarge": 9}),
     },
 )
 

@@ -17,7 +17,7 @@ CARD = Card(
     num_outputs=10,
     num_params=5 * 5 * 1 * 32 + 32 + 5 * 5 * 32 * 64 + 64 + 7 * 7 * 64 * 1024 + 1024 + 1024 * 10 + 10,
     tags=("images", "convolution"),
-    capabilities=("random_objective",),
+    capabilities=("image",),
     variants={
         "convnet_bn": Variant(
             {"batch_norm": True, "dropout": 0.0},

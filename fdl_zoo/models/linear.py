@@ -17,7 +17,7 @@ CARD = Card(
     num_params=10 + 1,
     tags=("dense", "convex"),
     ranges={"l1": "[0, inf)", "l2": "[0, inf)"},
-    recipes={"diabetes": Recipe({"name": "sgd", "learning_rate": 0.01}, batch_size=32, epochs=100)},
+    recipes={"diabetes": Recipe({"name": "sgd", "learning_rate": 0.01}, batch_size=32, epochs=30)},
 )
 
 

@@ -29,19 +29,22 @@ CARD = Card(
             {"cell": "gru"},
             summary="GRU: two gates, update and reset, and no separate memory (chapter 7).",
             num_params=3 * ((8 + 64) * 64 + 2 * 64) + 64 * 10 + 10,
-            recipes={"digits_rows": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=40)},
+            recipes={"digits_rows": Recipe({"name": "adam", "learning_rate": 0.005}, batch_size=32, epochs=30)},
         ),
         "bilstm": Variant(
             {"bidirectional": True},
             summary="Bidirectional LSTM: one layer reads forwards, one backwards (chapter 7).",
             num_params=2 * 4 * ((8 + 64) * 64 + 64) + 2 * 64 * 10 + 10,
-            recipes={"digits_rows": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=40)},
+            recipes={"digits_rows": Recipe({"name": "adam", "learning_rate": 0.01}, batch_size=32, epochs=30)},
         ),
     },
     ranges={"units": "[1, inf)", "dropout": "[0, 1)", "vocabulary": "[2, inf)", "embedding": "[1, inf)"},
     recipes={
-        "digits_rows": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=40),
-        "adding": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=30),
+        "digits_rows": Recipe({"name": "adam", "learning_rate": 0.01}, batch_size=32, epochs=20),
+        "imdb_reviews": Recipe(
+            {"name": "adam", "learning_rate": 0.001}, batch_size=64, epochs=5, model={"vocabulary": 10_000}
+        ),
+        "adding": Recipe({"name": "adam", "learning_rate": 0.005, "clipnorm": 1.0}, batch_size=50, epochs=20),
     },
 )
 GATES = ("write", "keep", "candidate", "output")  # in the order in which Keras lays out the columns

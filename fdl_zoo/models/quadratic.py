@@ -1,4 +1,4 @@
-"""A noisy quadratic bowl whose parameters are the point itself; its eigenvalues are those of a deep network (chapter 4).
+"""A noisy quadratic bowl whose parameters are the point itself, as steep and as flat as a deep network (chapter 4).
 
 For an example x the model's output is the loss 1/2 (theta - x)^T Q (theta - x): nine tenths of the eigenvalues of Q lie
 in (0, 1), one tenth in (30, 60), rotated at random. With 100 dimensions and the seed 42, Q is DeepOBS's
@@ -57,7 +57,7 @@ def random_rotation(size: int, random: np.random.RandomState) -> np.ndarray:
 
 def hessian(size: int, seed: int) -> np.ndarray:
     """The matrix Q [size, size] in float64: a fixed constant of the problem, in DeepOBS's order of draws."""
-    random = np.random.RandomState(seed)
+    random = np.random.RandomState(seed)  # DeepOBS's own generator, or Q would be another matrix
     steep = max(1, size // 10)
     eigenvalues = np.concatenate([random.uniform(0.0, 1.0, size - steep), random.uniform(30.0, 60.0, steep)])
     rotation = random_rotation(size, random)

@@ -22,8 +22,11 @@ CARD = Card(
     capabilities=("sequence",),
     ranges={"units": "[1, inf)", "vocabulary": "[2, inf)", "embedding": "[1, inf)"},
     recipes={
-        "digits_rows": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=40),
-        "adding": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=30),
+        "digits_rows": Recipe({"name": "adam", "learning_rate": 0.003}, batch_size=32, epochs=30),
+        "imdb_reviews": Recipe(
+            {"name": "adam", "learning_rate": 0.001}, batch_size=64, epochs=5, model={"vocabulary": 10_000}
+        ),
+        "adding": Recipe({"name": "adam", "learning_rate": 0.005, "clipnorm": 1.0}, batch_size=50, epochs=20),
     },
 )
 

@@ -36,7 +36,7 @@ CARD = Card(
     + 4096 * 1000
     + 1000,
     tags=("images", "convolution", "large"),
-    capabilities=("random_objective",),
+    capabilities=("image",),
     variants={
         "vgg16": Variant(
             {"convolutions": (2, 2, 3, 3, 3)},
@@ -105,6 +105,7 @@ CARD = Card(
         ),
     },
     ranges={"convolutions": "[1, inf)", "filters": "[1, inf)", "units": "[1, inf)", "dropout": "[0, 1)"},
+    recipes={"digits": Recipe({"name": "adam", "learning_rate": 0.0001}, batch_size=32, epochs=20)},
 )
 
 

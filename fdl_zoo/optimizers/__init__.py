@@ -7,6 +7,10 @@ works, and saved models load.
 import importlib
 import pkgutil
 
+from fdl_zoo.optimizers._minimize import Minimum, minimize
+
+__all__ = ["Minimum", "minimize"]
+
 for _entry in pkgutil.iter_modules(__path__):
     if not _entry.name.startswith("_"):
         importlib.import_module(f"{__name__}.{_entry.name}")

@@ -14,9 +14,9 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from fdl_zoo.errors import InvalidData, InvalidName, InvalidOption
+from fdl_zoo.optimizers._kernels import compiled
 
 
 def register(name: str, package: str = "fdl_zoo") -> Callable[[type], type]:
@@ -45,9 +45,10 @@ def register(name: str, package: str = "fdl_zoo") -> Callable[[type], type]:
 class BaseOptimizer(keras.optimizers.Optimizer):
     """A Keras optimizer whose options mean the same on one device, compiled, and on several replicas.
 
-    A subclass names its slots and overrides `update_step`, which sees one tensor at a time, or `update`, which sees all
-    of them. Both run once per replica on gradients that are already summed, averaged over accumulated batches and
-    clipped. Where `gradient_accumulation_steps` is set, schedules look at every batch, as Keras documents, and all
+    A subclass names its slots and writes `update_tensor(variable, gradient, learning_rate, t, *slots)`, which sees one
+    tensor, its slots, the rate in its type, and the number t of this update, from 1; or it overrides `update`, which
+    sees all tensors. Both run once per replica on gradients that are already summed, averaged over accumulated batches
+    and clipped. Where `gradient_accumulation_steps` is set, schedules look at every batch, as Keras documents, and all
     else at updates.
 
     Args:
@@ -90,8 +91,10 @@ class BaseOptimizer(keras.optimizers.Optimizer):
             learning_rate: Scalar of Keras's `floatx`.
             totals: Values of `replica_totals`, summed over replicas, mean of accumulated batches.
         """
+        t = tf.convert_to_tensor(self.iterations) + 1
         for gradient, variable in zip(gradients, variables, strict=True):
-            self.update_step(gradient, variable, learning_rate)
+            rate = tf.cast(learning_rate, variable.dtype)
+            self.update_tensor(variable, tf.cast(gradient, variable.dtype), rate, t, *self.slots(variable))
 
     def slots(self, variable: tf.Variable) -> tuple[tf.Variable, ...]:
         """The variable's slots in the order of `slot_names`."""
@@ -285,7 +288,7 @@ class BaseOptimizer(keras.optimizers.Optimizer):
 def _refuse_compiled_replicas(strategy: tf.distribute.Strategy) -> None:
     """XLA compiles the work of one device; TensorFlow finds that out only when the step runs."""
     replicas = strategy.num_replicas_in_sync
-    if replicas > 1 and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+    if replicas > 1 and compiled():
         raise InvalidOption(
             f"jit_compile=True cannot be used with {replicas} replicas: XLA compiles the work of one device only; "
             "use jit_compile=False or one device."

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from fdl_zoo.card import Card
+from fdl_zoo.optimizers import _kernels
 from fdl_zoo.optimizers._base import BaseOptimizer, register
 
 CARD = Card(
@@ -44,10 +45,20 @@ class AdaGrad(BaseOptimizer):
         """The sum of squared gradients."""
         return ("squared_sum",)
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+    def update_tensor(
+        self,
+        variable: tf.Variable,
+        gradient: tf.Tensor,
+        learning_rate: tf.Tensor,
+        t: tf.Tensor,
+        squared_sum: tf.Variable,
+    ) -> None:
         """Update one tensor and its sum of squares."""
-        (squared_sum,) = self.slots(variable)
-        change, r = step(gradient, squared_sum, tf.cast(learning_rate, variable.dtype), self.epsilon)
+        if _kernels.usable(variable):
+            delta = tf.constant(self.epsilon, variable.dtype)
+            _kernels.adagrad(variable, gradient, squared_sum, learning_rate, delta)
+            return
+        change, r = step(gradient, squared_sum, learning_rate, self.epsilon)
         squared_sum.assign(r)
         variable.assign_sub(change)
 

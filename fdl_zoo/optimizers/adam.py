@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from fdl_zoo.card import Card
+from fdl_zoo.optimizers import _kernels
 from fdl_zoo.optimizers._base import BaseOptimizer, register
 from fdl_zoo.optimizers._bias import bias_correction
 
@@ -70,12 +71,21 @@ class Adam(BaseOptimizer):
         """The moving averages of gradients and of their squares."""
         return ("first_moment", "second_moment")
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+    def update_tensor(
+        self,
+        variable: tf.Variable,
+        gradient: tf.Tensor,
+        learning_rate: tf.Tensor,
+        t: tf.Tensor,
+        first: tf.Variable,
+        second: tf.Variable,
+    ) -> None:
         """Update one tensor and its two moments."""
-        first, second = self.slots(variable)
-        t = tf.convert_to_tensor(self.iterations) + 1
-        epsilon = tf.cast(learning_rate, variable.dtype)
-        change, s, r = step(gradient, first, second, t, epsilon, self.beta_1, self.beta_2, self.epsilon)
+        options = (t, learning_rate, self.beta_1, self.beta_2, self.epsilon)
+        if _kernels.usable(variable):
+            _kernels.adam(variable, gradient, first, second, *options)
+            return
+        change, s, r = step(gradient, first, second, *options)
         first.assign(s)
         second.assign(r)
         variable.assign_sub(change)

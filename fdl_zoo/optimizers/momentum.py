@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from fdl_zoo.card import Card
+from fdl_zoo.optimizers import _kernels
 from fdl_zoo.optimizers._base import BaseOptimizer, register
 
 CARD = Card(
@@ -16,7 +17,7 @@ CARD = Card(
 )
 
 
-def step(g: tf.Tensor, v: tf.Tensor, epsilon: tf.Tensor, m: tf.Tensor, nesterov: bool) -> tuple[tf.Tensor, tf.Tensor]:
+def step(g: tf.Tensor, v: tf.Tensor, epsilon: tf.Tensor, m: float, nesterov: bool) -> tuple[tf.Tensor, tf.Tensor]:
     """The rule v <- m v - epsilon g, theta <- theta + v; Nesterov: theta <- theta + m v - epsilon g.
 
     Args:
@@ -29,6 +30,7 @@ def step(g: tf.Tensor, v: tf.Tensor, epsilon: tf.Tensor, m: tf.Tensor, nesterov:
     Returns:
         What is added to theta, and the new velocity.
     """
+    m = tf.constant(m, g.dtype)
     v = m * v - epsilon * g
     return (m * v - epsilon * g if nesterov else v), v
 
@@ -47,11 +49,14 @@ class Momentum(BaseOptimizer):
         """The velocity."""
         return ("velocity",)
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+    def update_tensor(
+        self, variable: tf.Variable, gradient: tf.Tensor, learning_rate: tf.Tensor, t: tf.Tensor, velocity: tf.Variable
+    ) -> None:
         """Update one tensor and its velocity."""
-        (velocity,) = self.slots(variable)
-        epsilon = tf.cast(learning_rate, variable.dtype)
-        change, v = step(gradient, velocity, epsilon, tf.constant(self.momentum, variable.dtype), self.nesterov)
+        if _kernels.usable(variable):
+            _kernels.momentum(variable, gradient, velocity, learning_rate, self.momentum, self.nesterov)
+            return
+        change, v = step(gradient, velocity, learning_rate, self.momentum, self.nesterov)
         velocity.assign(v)
         variable.assign_add(change)
 

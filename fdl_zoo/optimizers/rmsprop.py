@@ -5,6 +5,8 @@ from typing import Any
 import tensorflow as tf
 
 from fdl_zoo.card import Card
+from fdl_zoo.errors import InvalidOption
+from fdl_zoo.optimizers import _kernels
 from fdl_zoo.optimizers._base import BaseOptimizer, register
 from fdl_zoo.optimizers._bias import bias_correction
 
@@ -16,32 +18,38 @@ CARD = Card(
 )
 
 
-def average(a: tf.Tensor, x: tf.Tensor, rho: tf.Tensor) -> tf.Tensor:
-    """The moving average a <- rho a + (1 - rho) x, elementwise."""
-    return rho * a + (1 - rho) * x
-
-
 def step(
-    g: tf.Tensor, r: tf.Tensor, a: tf.Tensor | None, correction: tf.Tensor | None, epsilon: tf.Tensor, delta: float
-) -> tf.Tensor:
-    """Epsilon u, with u = g / (delta + sqrt(r^)), r^ = r / c and, centered, r^ = r / c - (a / c)^2.
+    g: tf.Tensor,
+    r: tf.Tensor,
+    a: tf.Tensor | None,
+    correction: tf.Tensor | None,
+    epsilon: tf.Tensor,
+    rho: float,
+    delta: float,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    """The rule r <- rho r + (1 - rho) g^2, u = g / (delta + sqrt(r)).
+
+    Corrected, r / (1 - rho^t) stands under the root; centered, a <- rho a + (1 - rho) g and r - a^2 stands there.
 
     Args:
         g: Gradient of the loss.
-        r: Moving average of squared gradients, this one included, of the shape of `g`.
-        a: Moving average of gradients, where the variance is taken about their mean; else None.
-        correction: c = 1 - rho^t, where the averages are corrected for starting at zero; else None.
+        r: Moving average of squared gradients, of the shape of `g`; zero at first.
+        a: Moving average of gradients, likewise, where the variance is taken about their mean; else None.
+        correction: 1 - rho^t, where the averages are corrected for starting at zero; else None.
         epsilon: Learning rate.
+        rho: Decay of the averages.
         delta: Small constant, outside the root.
 
     Returns:
-        What is taken off theta, before momentum.
+        Epsilon u, and the new `r` and `a`.
     """
-    c = 1 if correction is None else correction
-    r = r / c
+    rho = tf.constant(rho, g.dtype)
+    r = rho * r + (1 - rho) * tf.square(g)
+    under_root = r if correction is None else r / correction
     if a is not None:
-        r = tf.maximum(r - tf.square(a / c), 0)  # a variance; rounding may bring it below zero
-    return epsilon * g / (tf.constant(delta, g.dtype) + tf.sqrt(r))
+        a = rho * a + (1 - rho) * g
+        under_root = tf.maximum(under_root - tf.square(a), 0)  # a variance; rounding may bring it below zero
+    return epsilon * g / (tf.constant(delta, g.dtype) + tf.sqrt(under_root)), r, a
 
 
 @register("rmsprop")
@@ -58,6 +66,11 @@ class RMSProp(BaseOptimizer):
         bias_correction: bool = False,
         **base: Any,
     ) -> None:
+        if centered and bias_correction:
+            raise InvalidOption(
+                "rmsprop cannot be both centered and bias-corrected: at the first step the corrected variance is zero "
+                "and the step without bound; choose one of them."
+            )
         super().__init__(learning_rate, **base)
         self.rho = rho
         self.momentum = momentum
@@ -70,22 +83,29 @@ class RMSProp(BaseOptimizer):
         """The moving average of squares; that of gradients where centered; the velocity where there is momentum."""
         return ("squared_average",) + ("average",) * self.centered + ("velocity",) * (self.momentum > 0)
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+    def update_tensor(
+        self,
+        variable: tf.Variable,
+        gradient: tf.Tensor,
+        learning_rate: tf.Tensor,
+        t: tf.Tensor,
+        *slots: tf.Variable,
+    ) -> None:
         """Update one tensor, its averages and its velocity."""
-        slots = dict(zip(self.slot_names, self.slots(variable), strict=True))
-        rho = tf.constant(self.rho, variable.dtype)
-        r = average(slots["squared_average"], tf.square(gradient), rho)
-        slots["squared_average"].assign(r)
-        a = None
-        if self.centered:
-            a = average(slots["average"], gradient, rho)
-            slots["average"].assign(a)
-        t = tf.convert_to_tensor(self.iterations) + 1
-        correction = bias_correction(rho, t) if self.bias_correction else None
-        change = step(gradient, r, a, correction, tf.cast(learning_rate, variable.dtype), self.epsilon)
-        if self.momentum > 0:
-            change = tf.constant(self.momentum, variable.dtype) * slots["velocity"] + change
-            slots["velocity"].assign(change)
+        named = dict(zip(self.slot_names, slots, strict=True))
+        squares, mean, velocity = (named.get(name) for name in ("squared_average", "average", "velocity"))
+        correction = bias_correction(tf.constant(self.rho, variable.dtype), t) if self.bias_correction else None
+        options = (correction, learning_rate, self.rho, self.epsilon)
+        if mean is None and _kernels.usable(variable):
+            _kernels.rmsprop(variable, gradient, squares, velocity, *options, self.momentum)
+            return
+        change, r, a = step(gradient, squares, mean, *options)
+        squares.assign(r)
+        if mean is not None:
+            mean.assign(a)
+        if velocity is not None:
+            change = tf.constant(self.momentum, variable.dtype) * velocity + change
+            velocity.assign(change)
         variable.assign_sub(change)
 
     def get_config(self) -> dict[str, Any]:

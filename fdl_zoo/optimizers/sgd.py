@@ -39,9 +39,9 @@ class SGD(BaseOptimizer):
     def __init__(self, learning_rate: float = 0.01, **base: Any) -> None:
         super().__init__(learning_rate, **base)
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+    def update_tensor(self, variable: tf.Variable, gradient: tf.Tensor, learning_rate: tf.Tensor, t: tf.Tensor) -> None:
         """Update one tensor."""
-        variable.assign_sub(step(gradient, tf.cast(learning_rate, variable.dtype)))
+        variable.assign_sub(step(gradient, learning_rate))
 
 
 def build(*, learning_rate: float = 0.01, **base: Any) -> SGD:

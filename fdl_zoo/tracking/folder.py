@@ -13,6 +13,7 @@
 import json
 import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Mapping
@@ -220,6 +221,16 @@ class RunFolder:
             outcome = {"status": status, "reason": redacted(reason), "ended": time.time()}
             self._write(self._read() | outcome | {"metrics": encoded(metrics or {})})
         self.release()
+
+    def discard(self) -> None:
+        """Removes a run that never began, and the folders above it that are then empty."""
+        self.release()
+        shutil.rmtree(self.path)
+        for above in (self.path.parent, self.root):
+            try:
+                above.rmdir()
+            except OSError:  # other runs or a store are there
+                return
 
     def release(self) -> None:
         """Lets the run go without a word about its outcome: what other processes see as an interruption."""

@@ -49,7 +49,7 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         start = 0 if self.full else index * self.batch_size
-        return self.split.take(self._order[start : start + self.batch_size])
+        return self.split.take(self._order[start : start + self.batch_size], self.epoch)
 
     def on_epoch_end(self) -> None:
         """Go on to the next epoch's order."""

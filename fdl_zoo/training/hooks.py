@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 
@@ -13,6 +14,11 @@ def ordered(logs: Mapping[str, float]) -> dict[str, float]:
     """Keras's logs as plain numbers, training before validation and the loss first in each."""
     names = sorted(logs, key=lambda name: (name.startswith("val_"), not name.endswith("loss"), name))
     return {name: float(logs[name]) for name in names}
+
+
+def _number(variable: Any) -> float:
+    """A scalar variable as a number, whether one device holds it or several mirror it."""
+    return float(keras.ops.convert_to_numpy(variable))
 
 
 class Recording(keras.callbacks.Callback):
@@ -34,9 +40,9 @@ class Recording(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Write the epoch's metrics, its learning rate and its duration."""
         metrics = ordered(logs or {})
-        metrics.setdefault("learning_rate", float(self.model.optimizer.learning_rate))
+        metrics.setdefault("learning_rate", _number(self.model.optimizer.learning_rate))
         metrics["epoch_seconds"] = time.perf_counter() - self._started
-        step = int(self.model.optimizer.iterations)
+        step = int(_number(self.model.optimizer.iterations))
         self.folder.append_history({"epoch": epoch + 1, "step": step, "metrics": metrics})
         self.notify()
 

@@ -54,12 +54,12 @@ def _metric(task: str, name: str) -> keras.metrics.Metric:
     return _by_name(keras.metrics, name, "metric", name=name)
 
 
-def _by_name(module: ModuleType, name: str, noun: str, **options: Any) -> Any:
+def _by_name(module: ModuleType, asked: str, noun: str, **options: Any) -> Any:
     """An instance of the class behind a name: Keras's own look-up gives functions too, which take no logits."""
     try:
-        found = module.get(name)
+        found = module.get(asked)
     except ValueError:
-        raise InvalidOption(f"There is no {noun} {name!r} in Keras: write for example {_EXAMPLES[noun]}.") from None
+        raise InvalidOption(f"There is no {noun} {asked!r} in Keras: write for example {_EXAMPLES[noun]}.") from None
     squeezed = getattr(found, "__name__", type(found).__name__).replace("_", "").lower()
     kind = next(value for key, value in vars(module).items() if inspect.isclass(value) and key.lower() == squeezed)
     if "from_logits" in inspect.signature(kind).parameters:

@@ -1,5 +1,7 @@
 """Trains one run: names become a model inside a strategy's scope, Keras's `fit` trains it, the folder records it."""
 
+import importlib
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -101,12 +103,17 @@ class _Training:
     verbose: bool = False
     sender: Sender | None = None
     model: Any = None
+    begun: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> Run:
-        """Train; whatever happens, the folder says how it ended, and the store is told."""
-        if self.spec.tracking.enabled:
-            self.sender = Sender(self.folder, self.spec.tracking.uri or default_uri(self.folder.root))
+        """Train; whatever happens, the folder says how it ended, and the store is told.
+
+        What the user can put right and is found before the first step (a device that is not there, data that do not
+        fit) leaves nothing behind.
+        """
+        if self.spec.tracking.enabled:  # imported beside TensorFlow, so that the sender finds it there
+            threading.Thread(target=importlib.import_module, args=("fdl_zoo.tracking.mlflow",), daemon=True).start()
         try:
             with terminable():
                 self._train()
@@ -117,7 +124,10 @@ class _Training:
             self._end("KILLED", "interrupted from the keyboard")
             raise
         except BaseException as error:
-            self._end("FAILED", _reason(error))
+            if isinstance(error, ZooError) and error.exit_status == 2 and not self.begun:
+                self.folder.discard()
+            else:
+                self._end("FAILED", _reason(error))
             raise
         self._end("FINISHED")
         return Run(self.folder, self.model)
@@ -125,10 +135,15 @@ class _Training:
     def _end(self, status: str, reason: str = "") -> None:
         self.progress.end()
         self.folder.finish(status, reason, self.metrics)
+        self._start_sending()
         if self.sender:
             message = self.sender.close()
             if message:
                 self.progress.say(message)
+
+    def _start_sending(self) -> None:
+        if self.spec.tracking.enabled and self.sender is None:
+            self.sender = Sender(self.folder, self.spec.tracking.uri or default_uri(self.folder.root))
 
     def _train(self) -> None:
         started = time.perf_counter()
@@ -142,6 +157,7 @@ class _Training:
         with numerics(self.spec.seed, self.spec.precision):
             with placement.scope():
                 self.model = build_model(self.spec, data)
+            self._start_sending()
             self.folder.update_facts(**self._facts(data, placement.devices))
             self._fit(data)
             self._evaluate(data)
@@ -183,6 +199,7 @@ class _Training:
                 f" {len(data.train)} examples."
             )
         validation = Batches(data.validation, evaluation_batch(spec))
+        self.begun = True
         self.model.fit(
             batches, epochs=spec.epochs, validation_data=validation, callbacks=callbacks, shuffle=False, verbose=0
         )

@@ -227,7 +227,7 @@ def test_a_model_that_is_not_finite_never_replaces_a_good_one(tmp_path):
 
 def test_a_failed_writing_leaves_the_former_file_and_no_remains(tmp_path, monkeypatch):
     model = tiny()
-    checkpoint.save_whole(model, tmp_path / "last.keras")
+    checkpoint.write_whole(tmp_path / "last.keras", model.save)
     before = (tmp_path / "last.keras").read_bytes()
 
     def half(path):
@@ -236,7 +236,7 @@ def test_a_failed_writing_leaves_the_former_file_and_no_remains(tmp_path, monkey
 
     monkeypatch.setattr(model, "save", half)
     with pytest.raises(OSError, match="No space left"):
-        checkpoint.save_whole(model, tmp_path / "last.keras")
+        checkpoint.write_whole(tmp_path / "last.keras", model.save)
     assert (tmp_path / "last.keras").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["last.keras"]
 

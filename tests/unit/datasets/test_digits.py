@@ -41,6 +41,12 @@ def test_a_seed_fixes_the_splits():
     assert digits.build(seed=1).digest() != PINNED
 
 
+def test_enlarged_images_repeat_each_pixel():
+    plain, large = digits.build(), digits.build(enlarge=3)
+    assert large.input_shape == (24, 24, 1)
+    np.testing.assert_array_equal(large.test.x, np.kron(plain.test.x[..., 0], np.ones((1, 3, 3)))[..., None])
+
+
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_every_class_is_in_the_small_splits(part):
     assert set(digits.build().splits[part].y) == set(range(10))

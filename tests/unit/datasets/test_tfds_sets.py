@@ -1,11 +1,13 @@
 """Sets of TensorFlow Datasets: a prepared one is read, a missing one is an answer within seconds."""
 
+import importlib
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
 from fdl_zoo import availability
-from fdl_zoo.datasets import _tfds, mnist
+from fdl_zoo.datasets import _tfds, imdb_reviews, mnist
 from fdl_zoo.errors import InvalidData
 
 
@@ -104,3 +106,50 @@ def test_the_folder_comes_from_the_environment_where_none_is_given(tmp_path, mon
 def test_a_source_that_is_no_tfds_set_is_refused():
     with pytest.raises(InvalidData, match="sklearn:digits"):
         availability.parse_source("sklearn:digits")
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist", "cifar10"])
+def test_other_image_sets_are_read_the_same_way(name, tmp_path, no_network):
+    module = importlib.import_module(f"fdl_zoo.datasets.{name}")
+    prepare(tmp_path, name, module.CARD.source.rpartition(":")[2], module.CARD.input_shape)
+    data = module.build(data_dir=str(tmp_path))
+    assert (data.input_shape, data.num_outputs) == (module.CARD.input_shape, module.CARD.num_outputs)
+    assert len(data.class_names) == 10
+    np.testing.assert_array_equal((data.test.x[:, 5, 5, 0] * 255).round() % 10, data.test.y)
+
+
+def test_mnist_training_images_change_if_asked(prepared):
+    plain = mnist.build(data_dir=str(prepared))
+    changed = mnist.build(data_dir=str(prepared), augment=("brightness",))
+    assert not np.array_equal(plain.train.x[:3], changed.train.take(np.arange(3))[0])
+    assert plain.test.digest() == changed.test.digest()
+
+
+def test_reviews_become_numbers_by_the_training_splits_words(tmp_path, no_network):
+    texts = [f"Good, good film number{i}!" if i % 2 else f"bad bad film<br />number{i}" for i in range(30)]
+    features = tfds.features.FeaturesDict(
+        {"text": tfds.features.Text(), "label": tfds.features.ClassLabel(num_classes=2)}
+    )
+    examples = [(i, {"text": text, "label": i % 2}) for i, text in enumerate(texts)]
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="imdb_reviews",
+        version="1.0.0",
+        config="plain_text",
+        features=features,
+        split_datasets={"train": examples[:20], "test": examples[20:]},
+        data_dir=tmp_path,
+        disable_shuffling=True,
+    )
+    data = imdb_reviews.build(vocabulary=5, length=6, data_dir=str(tmp_path))
+    assert [len(split) for split in data.splits.values()] == [18, 2, 10]
+    assert data.train.x.dtype == np.int32
+    for split in data.splits.values():
+        for words in split.x:
+            # film, good and bad are the three most frequent words, a number is unknown, padding follows
+            assert len(set(words[words > 1])) == 2
+            assert list(words == 1) == [False, False, False, True, False, False]
+            assert list(words == 0) == [False] * 4 + [True] * 2
+    good = {tuple(sorted(words[words > 1])) for words in data.train.x[data.train.y == 1]}
+    bad = {tuple(sorted(words[words > 1])) for words in data.train.x[data.train.y == 0]}
+    assert len(good) == len(bad) == 1
+    assert good != bad

@@ -1,0 +1,78 @@
+"""The user's own files: what `npz`, `csv` and `folder` share: paths, targets, splits and normalization."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fdl_zoo.data import Dataset, Normalization, Split, split_indices
+from fdl_zoo.data_checks import check
+from fdl_zoo.errors import InvalidData
+
+
+def existing(path: str | None, kind: str, folder: bool = False) -> Path:
+    """The path of the user's file or folder.
+
+    Raises:
+        InvalidData: None is given, or it is not there.
+    """
+    what = "folder" if folder else "file"
+    if not path:
+        raise InvalidData(f"{kind} cannot be loaded without a path: name the {what} with --set data.path=PATH.")
+    found = Path(path).expanduser()
+    if not (found.is_dir() if folder else found.is_file()):
+        raise InvalidData(f"{kind} cannot be loaded: there is no {what} {found}.")
+    return found
+
+
+def targets(values: np.ndarray, task: str, where: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
+    """Targets as a task needs them, the task, and the classes' names.
+
+    Args:
+        values: Labels of any kind, or numbers.
+        task: `classification`, `binary`, `regression`, or `auto`: classes if the values are text or whole numbers.
+        where: What they come from, for messages.
+
+    Raises:
+        InvalidData: The values are not what the task needs.
+    """
+    if task == "auto":
+        task = "regression" if values.dtype.kind == "f" and not _whole(values) else "classification"
+    if task == "regression":
+        if values.dtype.kind not in "fiub":
+            raise InvalidData(f"{where} cannot be used for regression: its targets are text; give numbers.")
+        return values.reshape(len(values), -1).astype(np.float32), task, ()
+    if values.dtype.kind == "f" and not _whole(values):
+        raise InvalidData(f"{where} cannot be used for {task}: its targets are not whole numbers; set task=regression.")
+    labels = values.astype(np.int64) if values.dtype.kind == "f" else values
+    names, indices = np.unique(labels, return_inverse=True)
+    if task == "binary" and len(names) != 2:
+        raise InvalidData(f"{where} cannot be used for two classes: it has {len(names)}; set task=classification.")
+    return indices.reshape(labels.shape).astype(np.int64), task, tuple(str(name) for name in names)
+
+
+def _whole(values: np.ndarray) -> bool:
+    return bool(np.isfinite(values).all() and (values == np.floor(values)).all())
+
+
+def assembled(
+    raw: np.ndarray, y: np.ndarray, task: str, class_names: tuple[str, ...], normalize: bool, seed: int, where: str
+) -> Dataset:
+    """Cuts examples in memory into splits and normalizes them.
+
+    Bytes are taken for pixels, from 0 to 1; other numbers get mean 0 and deviation 1 over the training split, each
+    feature of the last axis by itself.
+    """
+    train, *others = split_indices(len(raw), seed)
+    normalization = _normalization(raw[train]) if normalize else Normalization()
+    prepare = normalization if normalize else np.asarray
+    parts = [Split(prepare(raw[indices]), y[indices]) for indices in (train, *others)]
+    outputs = {"classification": len(class_names), "binary": 1}.get(task) or y.shape[-1]
+    data = Dataset(*parts, raw.shape[1:], outputs, task, class_names, normalization)
+    check(data, where)
+    return data
+
+
+def _normalization(train: np.ndarray) -> Normalization:
+    if train.dtype == np.uint8:
+        return Normalization(0, 255)
+    return Normalization.fit(train.reshape(-1, train.shape[-1]) if train.ndim > 2 else train)

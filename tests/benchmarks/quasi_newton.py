@@ -1,0 +1,188 @@
+"""How fast the searching optimizers are, against SciPy driven through TensorFlow and against the bare evaluation.
+
+Run as `python tests/benchmarks/quasi_newton.py`; each comparison is interleaved, and the median of its rounds counts.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import scipy.optimize
+import tensorflow as tf
+from sklearn.datasets import load_digits
+
+import fdl_zoo.optimizers
+from fdl_zoo.optimizers import _descent as descent
+from fdl_zoo.optimizers._dense import Dense
+from fdl_zoo.optimizers._limited_memory import LimitedMemory
+
+L2 = 1e-3
+FEATURES, TARGETS = load_digits(return_X_y=True)
+FEATURES = FEATURES / 16
+
+
+def objective(hidden: tuple[int, ...], dtype: str) -> tuple[Callable, np.ndarray]:
+    """Loss and gradient of a digits network with the given hidden layers, as a function of one flat vector."""
+    x, y = tf.constant(FEATURES, dtype), tf.constant(TARGETS)
+    widths = (64, *hidden, 10)
+    shapes = [shape for a, b in zip(widths, widths[1:], strict=False) for shape in ((a, b), (b,))]
+    sizes = [int(np.prod(shape)) for shape in shapes]
+
+    def loss(theta: tf.Tensor) -> tf.Tensor:
+        parts = [tf.reshape(part, shape) for part, shape in zip(tf.split(theta, sizes), shapes, strict=True)]
+        h = x
+        for i in range(0, len(parts), 2):
+            h = tf.matmul(h if i == 0 else tf.tanh(h), parts[i]) + parts[i + 1]
+        penalty = tf.add_n([tf.reduce_sum(tf.square(part)) for part in parts[::2]])
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, h)) + L2 * penalty
+
+    def value_and_gradient(theta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(theta)
+            value = loss(theta)
+        return value, tape.gradient(value, theta)
+
+    rng = np.random.default_rng(0)
+    start = np.concatenate([rng.normal(0, 1 / np.sqrt(shape[0]), shape).ravel() for shape in shapes]).astype(dtype)
+    return value_and_gradient, start
+
+
+def compiled_descent(direction: descent.Direction, evaluate: Callable, most: int, tolerance: float) -> Callable:
+    """The whole minimization as one compiled function from the start to the packed progress and the point."""
+    limits = descent.Limits(tolerance, most)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def run(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        (end,) = tf.while_loop(
+            lambda state: state.progress[0] <= descent.RUNNING,
+            lambda state: (descent.advance(direction, limits, state, *evaluate(state.trial)),),
+            (descent.initial_state(direction, start),),
+        )
+        return end.progress, end.point
+
+    return run
+
+
+def bare_loop(evaluate: Callable, times: int) -> Callable:
+    """Nothing but evaluations, each depending on the one before, so that none can be left out."""
+
+    @tf.function(jit_compile=True, autograph=False)
+    def run(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def body(i: tf.Tensor, theta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            value, gradient = evaluate(theta)
+            return i + 1, theta - (1e-6 + 0 * value) * gradient
+
+        return tf.while_loop(lambda i, _: i < times, body, (0, start))
+
+    return run
+
+
+def scipy_run(method: str, evaluate: Callable, start: np.ndarray, options: dict) -> scipy.optimize.OptimizeResult:
+    """SciPy's minimizer on the compiled evaluation."""
+
+    def value_and_gradient(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = evaluate(tf.constant(theta, start.dtype))
+        return float(value), gradient.numpy().astype(np.float64)
+
+    return scipy.optimize.minimize(value_and_gradient, start, jac=True, method=method, options=options)
+
+
+def interleaved(rounds: int, **runs: Callable) -> dict[str, float]:
+    """Median seconds of each, run in turns after one warming call."""
+    seconds = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+    for _ in range(rounds):
+        for name, run in runs.items():
+            begin = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - begin)
+    return {name: float(np.median(times)) for name, times in seconds.items()}
+
+
+def lbfgs_against_scipy(hidden: tuple[int, ...], dtype: str = "float64", tolerance: float = 1e-4) -> None:
+    """One minimization to the same tolerance."""
+    evaluate, start = objective(hidden, dtype)
+    ours = compiled_descent(LimitedMemory(), evaluate, 15_000, tolerance)
+    single = tf.function(evaluate, jit_compile=True)
+    options = {"maxcor": 10, "ftol": 0, "gtol": tolerance, "maxfun": 15_000}
+    theta = tf.constant(start)
+    run_scipy = partial(scipy_run, "L-BFGS-B", single, start, options)
+    times = interleaved(5, ours=lambda: ours(theta)[1].numpy(), scipy=run_scipy)
+    progress, result = ours(theta)[0].numpy(), run_scipy()
+    print(
+        f"lbfgs {len(start):,} {dtype}: ours {1e3 * times['ours']:.0f} ms ({progress[2]:.0f} evaluations, loss "
+        f"{progress[1]:.8f}), scipy {1e3 * times['scipy']:.0f} ms ({result.nfev}, {result.fun:.8f}): "
+        f"{times['scipy'] / times['ours']:.2f} times as fast; per evaluation "
+        f"{times['scipy'] / result.nfev / (times['ours'] / progress[2]):.2f}"
+    )
+
+
+def lbfgs_against_bare(hidden: tuple[int, ...], dtype: str = "float32", times: int = 100) -> None:
+    """The price of a search, in evaluations."""
+    evaluate, start = objective(hidden, dtype)
+    theta = tf.constant(start)
+    ours, bare = compiled_descent(LimitedMemory(), evaluate, times, 0.0), bare_loop(evaluate, times)
+    seconds = interleaved(7, ours=lambda: ours(theta)[1].numpy(), bare=lambda: bare(theta)[1].numpy())
+    evaluations = ours(theta)[0].numpy()[2]
+    each, alone = seconds["ours"] / evaluations, seconds["bare"] / times
+    print(
+        f"lbfgs {len(start):,} {dtype}: {1e3 * each:.3f} ms per evaluation, alone {1e3 * alone:.3f} ms: "
+        f"{each / alone:.3f} times the bare evaluation ({evaluations:.0f} evaluations)"
+    )
+
+
+def bfgs_against_scipy(hidden: tuple[int, ...], dtype: str = "float64", cap: int = 20) -> None:
+    """Time per iteration; SciPy is stopped after `cap` of them, for it needs O(n^3) each."""
+    evaluate, start = objective(hidden, dtype)
+    ours = compiled_descent(Dense(), evaluate, 100, 0.0)
+    single = tf.function(evaluate, jit_compile=True)
+    theta = tf.constant(start)
+    run_scipy = partial(scipy_run, "BFGS", single, start, {"maxiter": cap, "gtol": 0})
+    seconds = interleaved(3, ours=lambda: ours(theta)[1].numpy(), scipy=run_scipy)
+    each, theirs = seconds["ours"] / ours(theta)[0].numpy()[3], seconds["scipy"] / run_scipy().nit
+    print(
+        f"bfgs {len(start):,} {dtype}: ours {1e3 * each:.2f} ms per iteration, scipy {1e3 * theirs:.1f} ms (first {cap} "
+        f"iterations): {theirs / each:.0f} times as fast"
+    )
+
+
+def fit_against_loop(steps: int = 1_000) -> None:
+    """What plain `fit` with `steps_per_execution=100` adds to an evaluation in the graph, at 650 parameters."""
+    evaluate, start = objective((), "float32")
+    ours = compiled_descent(LimitedMemory(), evaluate, 100, 0.0)
+    theta = tf.constant(start)
+    data = tf.data.Dataset.from_tensors((FEATURES.astype("float32"), TARGETS)).cache().repeat()
+    for jit in (False, True):
+        # A new start before each round keeps the search busy.
+        model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(10)])
+        model.compile(
+            optimizer=fdl_zoo.optimizers.lbfgs.build(tolerance=0.0),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            steps_per_execution=100,
+            jit_compile=jit,
+        )
+
+        def fit(model: keras.Model = model) -> None:
+            model.set_weights([start[:640].reshape(64, 10), start[640:]])
+            model.fit(data, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
+
+        seconds = interleaved(5, ours=lambda: ours(theta)[1].numpy(), fit=fit)
+        each, alone = 1e3 * seconds["fit"] / steps, 1e3 * seconds["ours"] / ours(theta)[0].numpy()[2]
+        print(
+            f"fit 650, jit_compile={jit}: {each:.3f} ms per evaluation, in the graph {alone:.3f} ms: "
+            f"{each - alone:+.3f} ms"
+        )
+
+
+if __name__ == "__main__":
+    for hidden in ((), (18,), (45,)):  # 650, 1,360 and 3,385 parameters
+        lbfgs_against_scipy(hidden)
+    lbfgs_against_bare((256, 280))
+    bfgs_against_scipy((18,))
+    fit_against_loop()

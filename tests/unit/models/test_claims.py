@@ -1,0 +1,96 @@
+"""What chapters 2, 3, 5 and 7 claim about the models, measured on digits and held to what was measured."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+
+from fdl_zoo.datasets import digits
+from fdl_zoo.models import convnet, mlp
+
+SEEDS = range(5)
+
+
+@functools.cache
+def data():
+    return digits.build()
+
+
+def trained(module, seed, *, rate, epochs, optimizer="adam", examples=None, **options):
+    """A model trained on digits, with accuracy and loss on the examples it saw and on the validation split."""
+    keras.utils.set_random_seed(seed)
+    model = module.build((8, 8, 1), 10, **options)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile({"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[optimizer](rate), loss, ["accuracy"])
+    x, y = data().train.x[:examples], data().train.y[:examples]
+    model.fit(x, y, batch_size=100, epochs=epochs, verbose=0)
+    seen, unseen = (
+        model.evaluate(*part, verbose=0)[1] for part in ((x, y), (data().validation.x, data().validation.y))
+    )
+    return seen, unseen
+
+
+def mean(module, **options):
+    return np.mean([trained(module, seed, **options) for seed in SEEDS], axis=0)
+
+
+def test_linear_activations_collapse_to_one_layer():
+    model = mlp.build((6,), 3, units=(5, 4, 7), activation="linear")
+    generator = np.random.default_rng(0)
+    model.set_weights([generator.normal(size=weight.shape, scale=0.5) for weight in model.get_weights()])
+    kernel, bias = np.eye(6), np.zeros(6)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense):
+            weight, offset = (value.astype(np.float64) for value in layer.get_weights())
+            kernel, bias = kernel @ weight, bias @ weight + offset
+    x = generator.normal(size=(20, 6)).astype(np.float32)
+    np.testing.assert_allclose(model(x), x @ kernel + bias, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_he_normal_weights_learn_better_than_uniform_ones():
+    he, uniform = (
+        mean(mlp, rate=0.1, epochs=5, optimizer="sgd", initializer=name) for name in ("he_normal", "uniform")
+    )
+    assert he[1] > uniform[1] + 0.1
+
+
+@pytest.mark.slow
+def test_batch_norm_trains_at_a_rate_at_which_the_plain_network_fails():
+    plain, normalized = (
+        mean(mlp, rate=5.0, epochs=5, optimizer="sgd", batch_norm=batch_norm) for batch_norm in (False, True)
+    )
+    assert plain[1] < 0.3
+    assert normalized[1] > 0.9
+
+
+@pytest.mark.slow
+def test_a_relu_on_the_logits_loses_classes():
+    plain, clipped = (mean(mlp, rate=0.001, epochs=15, relu_logits=clip) for clip in (False, True))
+    assert plain[1] > 0.96
+    assert clipped[1] < plain[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{"l2": 0.01}, {"max_norm": 0.7}, {"dropout": 0.5}], ids=str)
+def test_regularization_narrows_the_gap_on_a_small_training_split(options):
+    plain = mean(mlp, rate=0.001, epochs=60, examples=100)
+    regularized = mean(mlp, rate=0.001, epochs=60, examples=100, **options)
+    assert regularized[0] - regularized[1] < plain[0] - plain[1]
+
+
+@pytest.mark.slow
+def test_every_nonlinearity_learns_more_than_none():
+    linear, *others = (
+        mean(mlp, rate=0.001, epochs=15, activation=name)[1] for name in ("linear", "sigmoid", "tanh", "relu")
+    )
+    assert min(others) > 0.9
+    assert others[-1] > linear
+
+
+@pytest.mark.slow
+def test_batch_norm_does_without_dropout():
+    options = convnet.CARD.variant_options("convnet_bn")
+    plain, normalized = mean(convnet, rate=0.001, epochs=8), mean(convnet, rate=0.001, epochs=8, **options)
+    assert normalized[1] > plain[1] - 0.01
