@@ -52,7 +52,7 @@ def agrees(shown, printed):
     return re.fullmatch(pattern, squeeze(printed), re.DOTALL) is not None
 
 
-@pytest.mark.parametrize(("command", "shown"), cases())
+@pytest.mark.parametrize(("command", "shown"), list(cases()))
 def test_a_command_prints_what_readme_shows(command, shown, shell):
     if command == "fdl runs":
         shell("fdl train logistic_regression --epochs 3 --optimizer momentum --lr 0.1")
@@ -84,7 +84,7 @@ def test_the_model_of_one_file_keeps_the_contract(tmp_path):
 
 def test_the_two_commands_are_targets_of_make():
     makefile = (README.parent / "Makefile").read_text()
-    for target in re.findall(r"`?make ([a-z-]+)", README.read_text()):
+    for target in re.findall(r"(?:`|^)make ([a-z-]+)", README.read_text(), re.MULTILINE):
         assert f"\n{target}: " in makefile
 
 
