@@ -8,8 +8,8 @@ Every step must see the same objective: the whole training set as one batch, or 
 `gradient_accumulation_steps=K`; no dropout, no batch normalization in training mode.
 """
 
+import functools
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import keras
@@ -47,7 +47,9 @@ class QuasiNewton(BaseOptimizer):
         _refuse(type(self).__name__, base)
         if not 0 < c1 < c2 < 1:
             raise InvalidOption(f"c1={c1} and c2={c2} cannot be: a strong-Wolfe search needs 0 < c1 < c2 < 1.")
-        super().__init__(learning_rate=1.0, **{key: value for key, value in base.items() if key not in _WITHOUT_MEANING})
+        super().__init__(
+            learning_rate=1.0, **{key: value for key, value in base.items() if key not in _WITHOUT_MEANING}
+        )
         self.tolerance, self.max_evaluations = tolerance, max_evaluations
         self.c1, self.c2 = c1, c2
         self.notice = ""
@@ -95,8 +97,7 @@ class QuasiNewton(BaseOptimizer):
         direction = self.direction(sum(self._sizes), dtype)
         self._state = self._state_variables(direction, sum(self._sizes), dtype)
         limits = Limits(self.tolerance, float("inf") if self.max_evaluations is None else self.max_evaluations)
-        # Compiled by itself also where the model is not: a search is two hundred operations on scalars.
-        self._follow = tf.function(partial(_follow, direction, limits), jit_compile=True, autograph=False)
+        self._follow = _compiled(direction, limits)
 
     def scale_loss(self, loss: tf.Tensor) -> tf.Tensor:
         """Take note of the loss; Keras calls this before it differentiates."""
@@ -171,6 +172,15 @@ class QuasiNewton(BaseOptimizer):
         base = {key: value for key, value in super().get_config().items() if key not in _WITHOUT_MEANING}
         own = {"tolerance": self.tolerance, "max_evaluations": self.max_evaluations, "c1": self.c1, "c2": self.c2}
         return {**base, **own}
+
+
+@functools.cache
+def _compiled(direction: Direction, limits: Limits) -> tf.types.experimental.PolymorphicFunction:
+    """`_follow` compiled by itself, also where the model is not, for a search is two hundred operations on scalars.
+
+    Optimizers of equal options and sizes share it, and so are compiled once in a process.
+    """
+    return tf.function(functools.partial(_follow, direction, limits), jit_compile=True, autograph=False)
 
 
 def _follow(
