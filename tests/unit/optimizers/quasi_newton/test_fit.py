@@ -1,5 +1,7 @@
 """The searching optimizers in Keras: compile, fit, replicas, jit, accumulation, save and resume."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -51,12 +53,19 @@ def twenty(model, batches=1):
     data = data.shuffle(EXAMPLES, seed=1) if batches > 1 else data
     record = Record(batches)
     model.fit(
-        data.batch(EXAMPLES // batches).repeat(), steps_per_epoch=20 * batches, verbose=0, callbacks=[record], shuffle=False
+        data.batch(EXAMPLES // batches).repeat(),
+        steps_per_epoch=20 * batches,
+        verbose=0,
+        callbacks=[record],
+        shuffle=False,
     )
     return np.array(record.weights)
 
 
-@pytest.mark.parametrize("name", METHODS)
+FIRST_FAST = ["lbfgs", *(pytest.param(name, marks=pytest.mark.slow) for name in ("bfgs", "conjugate_gradient"))]
+
+
+@pytest.mark.parametrize("name", FIRST_FAST)
 def test_one_device_batches_replicas_and_jit_agree(name, float64, two_replicas):
     build = METHODS[name].build
     expected = twenty(classifier(build(tolerance=0)))
@@ -82,22 +91,23 @@ def advance(model, steps):
 @pytest.mark.parametrize("file", ["model.keras", "state.weights.h5"])
 @pytest.mark.parametrize("name", METHODS)
 def test_saved_inside_a_search_and_resumed_it_goes_on_bit_for_bit(name, file, tmp_path):
-    model = classifier(f"fdl_zoo>{name}", hidden=(4,))
+    build = functools.partial(METHODS[name].build, c2=0.03)  # a close search, so that it takes several evaluations
+    model = classifier(build(), hidden=(4,))
     advance(model, 14)
     steps = model.optimizer.steps
     advance(model, 1)
     assert model.optimizer.evaluations == 15
-    assert model.optimizer.steps == steps, "evaluation 15 ended a search; choose another start"
+    assert model.optimizer.steps == steps, "evaluation 15 ended a search; choose another c2"
     path = tmp_path / file
     if file.endswith(".keras"):
         model.save(path)
         resumed = keras.models.load_model(path)
     else:
         model.save_weights(path)
-        resumed = classifier(f"fdl_zoo>{name}", hidden=(4,))
+        resumed = classifier(build(), hidden=(4,))
         resumed.optimizer.build(resumed.trainable_variables)
         resumed.load_weights(path)
-    assert resumed.optimizer.get_config() == model.optimizer.get_config()
+    assert resumed.optimizer.c2 == 0.03
     np.testing.assert_array_equal(advance(resumed, 20), advance(model, 20))
 
 
@@ -112,7 +122,10 @@ def test_by_name_through_fit_evaluate_save_and_load(name, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.evaluate(X, Y, batch_size=EXAMPLES, verbose=0) == after
-    assert (loaded.optimizer.stop_reason, loaded.optimizer.steps) == (model.optimizer.stop_reason, model.optimizer.steps)
+    assert (loaded.optimizer.stop_reason, loaded.optimizer.steps) == (
+        model.optimizer.stop_reason,
+        model.optimizer.steps,
+    )
 
 
 def test_a_loss_that_is_not_finite_inside_a_search_is_survived():
@@ -125,7 +138,7 @@ def test_a_loss_that_is_not_finite_inside_a_search_is_survived():
     model = classifier(lbfgs.build())
     model.compile(optimizer=lbfgs.build(), loss=loss)
     advance(model, 7)
-    (accepted,) = {model.optimizer.accepted_loss}
+    accepted = model.optimizer.accepted_loss
     poison.assign(1.0)
     advance(model, 1)
     poison.assign(0.0)
@@ -141,7 +154,9 @@ def test_fit_ends_at_the_accepted_point_and_a_second_fit_goes_on(float64):
     once, twice = classifier(lbfgs.build(tolerance=0)), classifier(lbfgs.build(tolerance=0))
     once.fit(X, Y, batch_size=EXAMPLES, epochs=12, verbose=0, shuffle=False)
     twice.fit(X, Y, batch_size=EXAMPLES, epochs=5, verbose=0, shuffle=False)
-    assert twice.evaluate(X, Y, batch_size=EXAMPLES, verbose=0) == pytest.approx(twice.optimizer.accepted_loss, rel=1e-14)
+    assert twice.evaluate(X, Y, batch_size=EXAMPLES, verbose=0) == pytest.approx(
+        twice.optimizer.accepted_loss, rel=1e-14
+    )
     twice.fit(X, Y, batch_size=EXAMPLES, epochs=1 + 7, verbose=0, shuffle=False)  # one finds the trial point again
     assert twice.optimizer.evaluations == once.optimizer.evaluations == 12
     np.testing.assert_allclose(weights(twice), weights(once), rtol=1e-14)
@@ -213,7 +228,7 @@ def test_constants_weights_and_constraints_that_cannot_be_are_refused():
         lbfgs.build().build(dense.trainable_variables)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", FIRST_FAST)
 def test_softmax_regression_on_digits_reaches_the_optimum_of_scipy(name):
     features, targets = load_digits(return_X_y=True)
     features = features / 16
@@ -228,7 +243,9 @@ def test_softmax_regression_on_digits_reaches_the_optimum_of_scipy(name):
         loss = -np.log(probabilities[np.arange(len(targets)), targets]).mean() + 1e-3 * (kernel**2).sum()
         return loss, np.concatenate([(features.T @ error + 2e-3 * kernel).ravel(), error.sum(0)])
 
-    best = scipy_minimize(loss_and_gradient, np.zeros(650), jac=True, method="L-BFGS-B", options={"ftol": 0, "gtol": 1e-8})
+    best = scipy_minimize(
+        loss_and_gradient, np.zeros(650), jac=True, method="L-BFGS-B", options={"ftol": 0, "gtol": 1e-8}
+    )
     kernel = {"kernel_initializer": "zeros", "kernel_regularizer": keras.regularizers.L2(1e-3)}
     model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(10, **kernel)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
