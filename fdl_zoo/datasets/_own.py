@@ -6,6 +6,7 @@ import numpy as np
 
 from fdl_zoo.data import Dataset, Normalization, Split, split_indices
 from fdl_zoo.data_checks import check
+from fdl_zoo.datasets._mapped import BLOCK, MappedSplit, fitted
 from fdl_zoo.errors import InvalidData
 
 
@@ -57,22 +58,35 @@ def _whole(values: np.ndarray) -> bool:
 def assembled(
     raw: np.ndarray, y: np.ndarray, task: str, class_names: tuple[str, ...], normalize: bool, seed: int, where: str
 ) -> Dataset:
-    """Cuts examples in memory into splits and normalizes them.
+    """Cuts examples into splits and normalizes them; what is mapped from disk stays there.
 
     Bytes are taken for pixels, from 0 to 1; other numbers get mean 0 and deviation 1 over the training split, each
     feature of the last axis by itself.
     """
-    train, *others = split_indices(len(raw), seed)
-    normalization = _normalization(raw[train]) if normalize else Normalization()
+    _check_finite(raw, where)
+    cut = split_indices(len(raw), seed)
+    normalization = _normalization(raw, cut[0]) if normalize else Normalization()
     prepare = normalization if normalize else np.asarray
-    parts = [Split(prepare(raw[indices]), y[indices]) for indices in (train, *others)]
+    if isinstance(raw, np.memmap):
+        parts = [MappedSplit(raw, y, rows, prepare) for rows in cut]
+    else:
+        parts = [Split(prepare(raw[rows]), y[rows]) for rows in cut]
     outputs = {"classification": len(class_names), "binary": 1}.get(task) or y.shape[-1]
     data = Dataset(*parts, raw.shape[1:], outputs, task, class_names, normalization)
     check(data, where)
     return data
 
 
-def _normalization(train: np.ndarray) -> Normalization:
-    if train.dtype == np.uint8:
-        return Normalization(0, 255)
-    return Normalization.fit(train.reshape(-1, train.shape[-1]) if train.ndim > 2 else train)
+def _check_finite(raw: np.ndarray, where: str) -> None:
+    """One bad value would spoil its feature in every example, so it is looked for before normalization."""
+    for start in range(0, len(raw), BLOCK):
+        bad = ~np.isfinite(raw[start : start + BLOCK]).reshape(min(BLOCK, len(raw) - start), -1).all(axis=1)
+        if bad.any():
+            example = start + int(bad.argmax())
+            raise InvalidData(
+                f"{where} cannot be used: example {example} has NaN or infinity; leave it out or fill it."
+            )
+
+
+def _normalization(raw: np.ndarray, train: np.ndarray) -> Normalization:
+    return Normalization(0, 255) if raw.dtype == np.uint8 else fitted(raw, train)

@@ -1,4 +1,7 @@
-"""The user's own arrays: a NumPy file `.npz` with the arrays `x` [examples, ...] and `y` [examples, ...]."""
+"""The user's own arrays: a NumPy file `.npz` with the arrays `x` [examples, ...] and `y` [examples, ...].
+
+A file of more than one gigabyte that `np.savez` wrote is read from disk a batch at a time; a compressed one cannot be.
+"""
 
 import zipfile
 from pathlib import Path
@@ -9,9 +12,11 @@ import numpy as np
 from fdl_zoo.card import Card
 from fdl_zoo.data import Dataset
 from fdl_zoo.datasets import _own
+from fdl_zoo.datasets._mapped import mapped
 from fdl_zoo.errors import InvalidData
 
 CARD = Card(tags=("own",), ranges={"seed": "[0, inf)"})
+IN_MEMORY = 2**30  # a file of more bytes stays on disk
 
 
 def build(
@@ -48,6 +53,7 @@ def _arrays(file: Path) -> tuple[np.ndarray, np.ndarray]:
             if missing:
                 known = ", ".join(getattr(stored, "files", ())) or "none"
                 raise InvalidData(f"{file} cannot be used: it lacks the array {missing[0]}; its arrays are: {known}.")
-            return stored["x"], stored["y"]
+            inputs = mapped(file, "x") if file.stat().st_size > IN_MEMORY else None
+            return stored["x"] if inputs is None else inputs, stored["y"]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InvalidData(f"{file} cannot be read as .npz: {error}; write it with np.savez(path, x=x, y=y).") from error

@@ -8,6 +8,7 @@ import tensorflow_datasets as tfds
 
 from fdl_zoo import availability
 from fdl_zoo.datasets import _tfds, imdb_reviews, mnist
+from fdl_zoo.datasets import tfds as any_set
 from fdl_zoo.errors import InvalidData
 
 
@@ -153,3 +154,69 @@ def test_reviews_become_numbers_by_the_training_splits_words(tmp_path, no_networ
     bad = {tuple(sorted(words[words > 1])) for words in data.train.x[data.train.y == 0]}
     assert len(good) == len(bad) == 1
     assert good != bad
+
+
+def test_any_classification_set_is_read_from_its_own_metadata(tmp_path, no_network):
+    prepare(tmp_path, "my_digits", "1.0.0", (4, 6, 3), classes=5)
+    data = any_set.build(source="my_digits:1.0.0", data_dir=str(tmp_path))
+    assert (data.input_shape, data.num_outputs, data.class_names) == ((4, 6, 3), 5, tuple("01234"))
+    assert [len(split) for split in data.splits.values()] == [22, 2, 6]
+    for split in data.splits.values():
+        np.testing.assert_array_equal((split.x[:, 0, 0, 0] * 255).round() % 5, split.y)
+
+
+def store(folder, features, examples, **splits):
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="odd",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict(features),
+        split_datasets={name: examples[rows] for name, rows in splits.items()} or {"train": examples},
+        data_dir=folder,
+        disable_shuffling=True,
+    )
+
+
+def test_a_set_of_vectors_without_test_split_is_cut_and_normalized(tmp_path):
+    vectors = np.random.default_rng(0).normal(5, 3, (20, 3)).astype(np.float32)
+    features = {
+        "vector": tfds.features.Tensor(shape=(3,), dtype=np.float32),
+        "kind": tfds.features.ClassLabel(names=["no", "yes"]),
+        "number": tfds.features.Scalar(dtype=np.int64),
+    }
+    store(tmp_path, features, [(i, {"vector": vectors[i], "kind": i % 2, "number": i}) for i in range(20)])
+    data = any_set.build(source="odd:1.0.0", data_dir=str(tmp_path))
+    assert [len(split) for split in data.splits.values()] == [16, 2, 2]
+    np.testing.assert_allclose(data.train.x.mean(axis=0), 0, atol=1e-6)
+    assert data.class_names == ("no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ({"value": tfds.features.Tensor(shape=(2,), dtype=np.float32)}, "the features value, where one array"),
+        (
+            {
+                "value": tfds.features.Tensor(shape=(None,), dtype=np.float32),
+                "kind": tfds.features.ClassLabel(num_classes=2),
+            },
+            "differ in shape",
+        ),
+    ],
+)
+def test_sets_of_another_form_are_refused(tmp_path, features, message):
+    example = {"value": np.ones(2, np.float32), "kind": 0}
+    store(tmp_path, features, [(i, {name: example[name] for name in features}) for i in range(3)])
+    with pytest.raises(InvalidData, match=message):
+        any_set.build(source="odd:1.0.0", data_dir=str(tmp_path))
+
+
+def test_any_set_needs_a_version_and_a_training_split(tmp_path):
+    with pytest.raises(InvalidData, match="NAME:VERSION"):
+        any_set.build(source="mnist")
+    features = {
+        "value": tfds.features.Tensor(shape=(2,), dtype=np.float32),
+        "kind": tfds.features.ClassLabel(num_classes=2),
+    }
+    store(tmp_path, features, [(0, {"value": np.ones(2, np.float32), "kind": 0})], other=slice(None))
+    with pytest.raises(InvalidData, match="the splits other, no train"):
+        any_set.build(source="odd:1.0.0", data_dir=str(tmp_path))

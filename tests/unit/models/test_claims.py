@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from fdl_zoo.datasets import digits
+from fdl_zoo.datasets import digits, two_spirals
 from fdl_zoo.models import convnet, mlp
 
 SEEDS = range(5)
@@ -18,17 +18,18 @@ def data():
 
 
 def trained(module, seed, *, rate, epochs, optimizer="adam", examples=None, **options):
-    """A model trained on digits, with accuracy and loss on the examples it saw and on the validation split."""
+    """Accuracy on the digits it saw, on the validation split, and cross-entropy (without penalties) on the two."""
     keras.utils.set_random_seed(seed)
     model = module.build((8, 8, 1), 10, **options)
+    error = keras.metrics.SparseCategoricalCrossentropy("error", from_logits=True)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile({"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[optimizer](rate), loss, ["accuracy"])
-    x, y = data().train.x[:examples], data().train.y[:examples]
-    model.fit(x, y, batch_size=100, epochs=epochs, verbose=0)
-    seen, unseen = (
-        model.evaluate(*part, verbose=0)[1] for part in ((x, y), (data().validation.x, data().validation.y))
-    )
-    return seen, unseen
+    optimizer = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[optimizer](rate)
+    model.compile(optimizer, loss, metrics=["accuracy", error])
+    seen = data().train.x[:examples], data().train.y[:examples]
+    model.fit(*seen, batch_size=100, epochs=epochs, verbose=0)
+    unseen = data().validation.x, data().validation.y
+    _, *found = zip(*(model.evaluate(*part, verbose=0) for part in (seen, unseen)), strict=True)
+    return [*found[0], *found[1]]
 
 
 def mean(module, **options):
@@ -53,7 +54,7 @@ def test_he_normal_weights_learn_better_than_uniform_ones():
     he, uniform = (
         mean(mlp, rate=0.1, epochs=5, optimizer="sgd", initializer=name) for name in ("he_normal", "uniform")
     )
-    assert he[1] > uniform[1] + 0.1
+    assert he[1] > uniform[1] + 0.02
 
 
 @pytest.mark.slow
@@ -77,16 +78,21 @@ def test_a_relu_on_the_logits_loses_classes():
 def test_regularization_narrows_the_gap_on_a_small_training_split(options):
     plain = mean(mlp, rate=0.001, epochs=60, examples=100)
     regularized = mean(mlp, rate=0.001, epochs=60, examples=100, **options)
-    assert regularized[0] - regularized[1] < plain[0] - plain[1]
+    assert regularized[3] - regularized[2] < 0.95 * (plain[3] - plain[2])
 
 
 @pytest.mark.slow
 def test_every_nonlinearity_learns_more_than_none():
-    linear, *others = (
-        mean(mlp, rate=0.001, epochs=15, activation=name)[1] for name in ("linear", "sigmoid", "tanh", "relu")
-    )
-    assert min(others) > 0.9
-    assert others[-1] > linear
+    spirals = two_spirals.build()
+    found = {}
+    for name in ("linear", "sigmoid", "tanh", "relu"):
+        keras.utils.set_random_seed(0)
+        model = mlp.build((2,), 1, activation=name)
+        model.compile(keras.optimizers.Adam(0.01), keras.losses.BinaryCrossentropy(from_logits=True))
+        model.fit(spirals.train.x, spirals.train.y, batch_size=100, epochs=60, verbose=0)
+        found[name] = np.mean((model.predict(spirals.validation.x, verbose=0)[:, 0] > 0) == spirals.validation.y)
+    assert found.pop("linear") < 0.75
+    assert min(found.values()) > 0.9
 
 
 @pytest.mark.slow

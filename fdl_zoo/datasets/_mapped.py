@@ -1,0 +1,68 @@
+"""Arrays inside an `.npz` file that stay on disk: mapped into memory and read at random, a batch at a time."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from fdl_zoo.data import Normalization, Split
+
+BLOCK = 1024
+
+
+def mapped(file: Path, name: str) -> np.ndarray | None:
+    """The array of this name as a read-only map of the file; None where it is compressed or holds objects."""
+    with zipfile.ZipFile(file) as archive:
+        member = archive.getinfo(f"{name}.npy")
+    if member.compress_type != zipfile.ZIP_STORED:
+        return None
+    with file.open("rb") as stream:
+        stream.seek(member.header_offset + 26)  # a local header: 30 bytes, then name and extra field of these lengths
+        lengths = int.from_bytes(stream.read(2), "little") + int.from_bytes(stream.read(2), "little")
+        stream.seek(member.header_offset + 30 + lengths)
+        version = np.lib.format.read_magic(stream)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+        shape, fortran, dtype = read(stream)
+        offset = stream.tell()
+    if dtype.hasobject:
+        return None
+    return np.memmap(file, dtype, "r", offset, shape, "F" if fortran else "C")
+
+
+def fitted(raw: np.ndarray, rows: np.ndarray) -> Normalization:
+    """Mean and deviation per feature of the last axis over some examples, read in blocks: constant memory.
+
+    Args:
+        raw: Examples [examples, ..., features].
+        rows: The training examples.
+    """
+    axes, values = tuple(range(raw.ndim - 1)), len(rows) * int(np.prod(raw.shape[1:-1]))
+    blocks = [np.sort(rows)[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
+    mean = sum(raw[block].sum(axis=axes, dtype=np.float64) for block in blocks) / values
+    squares = sum(np.square(raw[block] - mean).sum(axis=axes, dtype=np.float64) for block in blocks)
+    deviation = np.sqrt(squares / values)
+    return Normalization(mean, np.where(deviation > 0, deviation, 1.0))
+
+
+class MappedSplit(Split):
+    """Some rows of an array on disk, normalized as they are taken."""
+
+    def __init__(self, raw: np.ndarray, targets: np.ndarray, rows: np.ndarray, prepare: Callable) -> None:
+        """Remembers where examples are.
+
+        Args:
+            raw: All examples, on disk.
+            targets: All targets, in memory.
+            rows: Which of them are in this part.
+            prepare: How raw examples [n, ...] become inputs.
+        """
+        self.raw, self.targets, self.rows, self.prepare = raw, targets, rows, prepare
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, indices: np.ndarray, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """The examples at `indices` [n] and their targets [n, ...]."""
+        rows = self.rows[indices]
+        return self.prepare(self.raw[rows]), self.targets[rows]
