@@ -47,8 +47,8 @@ def split_cpu():
 
 @pytest.fixture
 def two_replicas():
-    """A mirrored strategy over two logical CPUs."""
+    """The process's mirrored strategy over two logical CPUs; a second one would fail in its collective operations."""
     split_cpu()
-    import tensorflow as tf
+    from fdl_zoo.training.strategy import mirrored
 
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return mirrored(("CPU:0", "CPU:1"))

@@ -123,14 +123,14 @@ class QuasiNewton(BaseOptimizer):
         totals: Sequence[tf.Tensor],
     ) -> None:
         """Feed one evaluation to the search and put the next trial point into the weights."""
-        known = {self._get_variable_index(variable): each for each, variable in zip(gradients, variables, strict=True)}
-        weights = [tf.convert_to_tensor(variable.value) for variable in self._trainable_variables]
+        known = {self.index_of(variable): each for each, variable in zip(gradients, variables, strict=True)}
+        weights = [tf.convert_to_tensor(variable.value) for variable in self.all_variables]
         gradient = [known.get(index, tf.zeros_like(value)) for index, value in enumerate(weights)]
         state = tf.nest.map_structure(lambda variable: tf.convert_to_tensor(variable.value), self._state)
         after = self._follow(state, _flat(weights), totals[0], _flat(gradient))
         for variable, value in zip(tf.nest.flatten(self._state), tf.nest.flatten(after), strict=True):
             variable.value.assign(value)
-        for variable, value in zip(self._trainable_variables, self._split(after.trial), strict=True):
+        for variable, value in zip(self.all_variables, self._split(after.trial), strict=True):
             variable.value.assign(value)
 
     def finalize_variable_values(self, var_list: Sequence[keras.Variable]) -> None:
@@ -147,11 +147,11 @@ class QuasiNewton(BaseOptimizer):
     def show_trial_point(self) -> None:
         """Put the point to evaluate next back into the weights, if they hold the accepted point."""
         held = self.built and self._read("phase") > descent.START
-        if held and bool(tf.reduce_all(_flat([each.value for each in self._trainable_variables]) == self._state.point)):
+        if held and bool(tf.reduce_all(_flat([each.value for each in self.all_variables]) == self._state.point)):
             self._put(self._state.trial)
 
     def _put(self, point: keras.Variable) -> None:
-        for variable, value in zip(self._trainable_variables, self._split(tf.constant(point.numpy())), strict=True):
+        for variable, value in zip(self.all_variables, self._split(tf.constant(point.numpy())), strict=True):
             variable.assign(value)
 
     # ---- state

@@ -1,5 +1,6 @@
 """Where a run computes: one device without a strategy, or several mirrored; alone in knowing `tf.distribute`."""
 
+import functools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,8 +53,20 @@ def place(devices: str | None, strategy: str = "auto") -> Placement:
     if missing:
         raise InvalidOption(f"The device {missing[0].lower()} is not there: use {', '.join(present).lower()}.")
     if len(names) > 1 or strategy == "mirrored":
-        return Placement(names, tf.distribute.MirroredStrategy(list(names)))
+        return Placement(names, mirrored(names))
     return Placement(names)
+
+
+@functools.cache
+def mirrored(names: tuple[str, ...]) -> Any:
+    """The process's one `MirroredStrategy` over these devices.
+
+    A second one would number its collective operations as the first did, and TensorFlow refuses the first of them that
+    has another shape ("Shape mismatch in the collective instance").
+    """
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(list(names))
 
 
 def _parse(devices: str) -> tuple[str, ...]:

@@ -45,9 +45,10 @@ class Seen(keras.callbacks.Callback):
 
 
 def test_validation_and_checkpoints_see_the_accepted_point_and_the_search_is_not_disturbed():
-    alone, accompanied, seen, undisturbed = classifier(lbfgs.build()), classifier(lbfgs.build()), Seen(), Seen()
-    fit(accompanied, 25, accepted_point.build(), seen)
-    fit(alone, 25, undisturbed)
+    alone, accompanied = (classifier(lbfgs.build(c2=0.03)) for _ in range(2))  # close searches: many trial points
+    seen, undisturbed = Seen(), Seen()
+    fit(accompanied, 12, accepted_point.build(), seen)
+    fit(alone, 12, undisturbed)
     np.testing.assert_array_equal(seen.trials, undisturbed.trials)
     loss, validation, accepted = np.transpose(seen.rows)
     np.testing.assert_allclose(loss, accepted, rtol=1e-6)
@@ -56,19 +57,20 @@ def test_validation_and_checkpoints_see_the_accepted_point_and_the_search_is_not
 
 
 def test_a_checkpoint_of_an_epochs_end_goes_on_without_a_lost_evaluation(tmp_path):
-    whole, first, seen, resumed = classifier(lbfgs.build()), classifier(lbfgs.build()), Seen(), Seen()
-    fit(whole, 25, accepted_point.build(), seen)
+    whole, first = (classifier(lbfgs.build(c2=0.03)) for _ in range(2))
+    seen, resumed = Seen(), Seen()
+    fit(whole, 12, accepted_point.build(), seen)
     save = keras.callbacks.ModelCheckpoint(tmp_path / "last.keras")
-    fit(first, 15, accepted_point.build(), save)
+    fit(first, 8, accepted_point.build(), save)
     second = keras.models.load_model(tmp_path / "last.keras")
     assert second.evaluate(X, Y, batch_size=60, verbose=0) == pytest.approx(first.optimizer.accepted_loss, rel=1e-6)
-    fit(second, 25, accepted_point.build(), resumed, initial_epoch=15)
-    np.testing.assert_array_equal(resumed.trials, seen.trials[15:])
+    fit(second, 12, accepted_point.build(), resumed, initial_epoch=8)
+    np.testing.assert_array_equal(resumed.trials, seen.trials[8:])
 
 
 def test_it_stops_training_once_the_optimizer_has():
     model = classifier(lbfgs.build(tolerance=1e-2))
-    fit(model, 300, accepted_point.build())
+    model.fit(X, Y, batch_size=60, epochs=300, callbacks=[accepted_point.build()], shuffle=False, verbose=0)
     assert model.optimizer.stop_reason == "converged"
     assert len(model.history.history["loss"]) == model.optimizer.evaluations < 300
 
