@@ -69,10 +69,10 @@ def test_a_checkpoint_of_an_epochs_end_goes_on_without_a_lost_evaluation(tmp_pat
 
 
 def test_it_stops_training_once_the_optimizer_has():
-    model = classifier(lbfgs.build(tolerance=1e-2))
-    model.fit(X, Y, batch_size=60, epochs=300, callbacks=[accepted_point.build()], shuffle=False, verbose=0)
-    assert model.optimizer.stop_reason == "converged"
-    assert len(model.history.history["loss"]) == model.optimizer.evaluations < 300
+    model = classifier(lbfgs.build(max_evaluations=5))
+    model.fit(X, Y, batch_size=60, epochs=20, callbacks=[accepted_point.build()], shuffle=False, verbose=0)
+    assert model.optimizer.stop_reason == "evaluations used up"
+    assert len(model.history.history["loss"]) == model.optimizer.evaluations == 5
 
 
 def test_it_leaves_other_optimizers_alone():
