@@ -36,7 +36,7 @@ from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, 
 @click.option("--explain", is_flag=True, help="The same, with the origin of each value.")
 @common_options
 @click.pass_context
-def command(ctx: click.Context, dry_run: bool, explain: bool, **given: Any) -> None:
+def command(ctx: click.Context, /, dry_run: bool, explain: bool, **given: Any) -> None:
     """Train MODEL and record the run."""
     from fdl_zoo.resolution import resolve
 
