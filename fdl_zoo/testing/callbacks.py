@@ -17,7 +17,7 @@ import numpy as np
 from fdl_zoo.data import Context, Dataset, Split
 from fdl_zoo.errors import InvalidOption
 from fdl_zoo.spec import RunSpec
-from fdl_zoo.testing.check import Check, Subject, law, require
+from fdl_zoo.testing.check import Check, Subject, costly, law, require
 from fdl_zoo.testing.facts import add_facts
 from fdl_zoo.testing.variation import other_values
 
@@ -165,7 +165,7 @@ def serves_in_a_run(subject: Subject) -> None:
         )
 
 
-@law(KIT, "callbacks")
+@law(KIT, "callbacks", slow=costly)
 def builds_with_each_option(subject: Subject) -> None:
     """Each option may take another value of its type and range, and training survives it."""
     for option in subject.entry.options.values():

@@ -43,6 +43,11 @@ def never(subject: Subject) -> bool:
     return False
 
 
+def costly(subject: Subject) -> bool:
+    """A check that takes long for every entry."""
+    return True
+
+
 @dataclass(frozen=True)
 class Check:
     """One law of the contract. Call it with an entry's name, and options where the entry has required ones.

@@ -22,14 +22,22 @@ def _is_absent(subject: Subject) -> str:
     """Why a set cannot be built here: it is the user's own, or needs a network and is not prepared on this disk."""
     if "path" in subject.entry.options and not subject.given.get("path"):
         return f"{subject.name} reads the user's own files: give the check path=PATH."
-    source = subject.entry.card.source
-    if not source.startswith("tfds:") or is_prepared(source, subject.given.get("data_dir")):
+    source = _tfds_source(subject)
+    if not source or is_prepared(source, subject.given.get("data_dir")):
         return ""
     return f"{subject.name} needs a network: {source} is not prepared on this disk."
 
 
+def _tfds_source(subject: Subject) -> str:
+    """The TFDS set that is read: the card's, or that of the option `source`; empty for other data."""
+    card, options = subject.entry.card, subject.entry.options
+    if "tfds" in card.tags and "source" in options:
+        return f"tfds:{subject.given.get('source', options['source'].default)}"
+    return card.source if card.source.startswith("tfds:") else ""
+
+
 def _lies_on_disk(subject: Subject) -> bool:
-    return subject.entry.card.source.startswith("tfds:")
+    return bool(_tfds_source(subject))
 
 
 def blocks(split: Split) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -15,7 +15,7 @@ import numpy as np
 from fdl_zoo.option import Option
 from fdl_zoo.registry import normalise
 from fdl_zoo.source import BASE_OPTIONS
-from fdl_zoo.testing.check import Check, Subject, law, require
+from fdl_zoo.testing.check import Check, Subject, costly, law, require
 from fdl_zoo.testing.facts import add_facts, is_own_package, stays_out_of_packages
 from fdl_zoo.testing.variation import other_values
 
@@ -91,7 +91,7 @@ def builds_with_each_option(subject: Subject) -> None:
             _check_option(subject, option)
 
 
-@law(KIT, "optimizers", unless=_takes_no_base)
+@law(KIT, "optimizers", unless=_takes_no_base, slow=costly)
 def takes_keras_options(subject: Subject) -> None:
     """Each option of every Keras optimizer is accepted, kept in `get_config`, and works."""
     for name in BASE_OPTIONS:
