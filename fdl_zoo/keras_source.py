@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fdl_zoo.registry import Entry
 
-_ABSTRACT = {"Optimizer", "Callback", "CallbackList", "Loss", "LossFunctionWrapper", "Metric"}
+_ABSTRACT = {"Optimizer", "OptimizerMap", "Callback", "CallbackList", "Loss", "Metric"}
 
 
 def keras_entries(kind: str) -> list[Entry]:
@@ -21,21 +21,22 @@ def keras_entries(kind: str) -> list[Entry]:
     return [
         Entry(kind, f"keras/{name}", f"keras.{kind}:{name}", "keras", version, "keras", path)
         for path in _files(kind)
-        for name in _exported(path, f"keras.{kind}.", ast.ClassDef)
+        for name in _exported(path, f"keras.{kind}.")
     ]
 
 
 @lru_cache
 def keras_names(folder: str) -> tuple[str, ...]:
-    """The names that `keras.losses.get` or `keras.metrics.get` knows: classes, functions and short forms.
+    """The names that `keras.losses.get` or `keras.metrics.get` makes something of: classes, functions and short forms.
+
+    Classes that need arguments (`PrecisionAtRecall`) are left out: a name alone does not make them.
 
     Args:
         folder: `losses` or `metrics`.
     """
-    names = [
-        name for path in _files(folder) for name in _exported(path, f"keras.{folder}.", (ast.ClassDef, ast.FunctionDef))
-    ]
     init = ast.parse((_root() / folder / "__init__.py").read_bytes())
+    listed = next(each.value for each in init.body if isinstance(each, ast.Assign) and isinstance(each.value, ast.Set))
+    names = [each.id for each in listed.elts if isinstance(each, ast.Name)]
     short = [
         key.value
         for node in ast.walk(init)
@@ -43,7 +44,22 @@ def keras_names(folder: str) -> tuple[str, ...]:
         for key in node.keys
         if isinstance(key, ast.Constant) and isinstance(key.value, str)
     ]
-    return tuple(dict.fromkeys(form for name in [*names, *short] for form in (_snake(name), name)))
+    needy = _ABSTRACT.union(*map(_needing_arguments, _files(folder)))
+    chosen = [name for name in names if name not in needy] + short
+    return tuple(dict.fromkeys(form for name in chosen for form in (_snake(name), name)))
+
+
+def _needing_arguments(path: Path) -> set[str]:
+    """The classes of a file whose constructors have arguments without default."""
+    return {
+        node.name
+        for node in ast.parse(path.read_bytes()).body
+        if isinstance(node, ast.ClassDef)
+        for each in node.body
+        if isinstance(each, ast.FunctionDef)
+        and each.name == "__init__"
+        and len(each.args.args) - 1 > len(each.args.defaults)
+    }
 
 
 def _snake(name: str) -> str:
@@ -63,15 +79,15 @@ def _files(folder: str) -> list[Path]:
     return [path for path in paths if path.stem != "__init__" and not path.stem.endswith("_test")]
 
 
-def _exported(path: Path, prefix: str, kinds: type | tuple[type, ...]) -> Iterator[str]:
+def _exported(path: Path, prefix: str) -> Iterator[str]:
     text = path.read_text("utf-8")
     if prefix not in text:
         return
     for node in ast.parse(text).body:
-        if isinstance(node, kinds) and node.name not in _ABSTRACT and _is_exported(node, prefix + node.name):
+        if isinstance(node, ast.ClassDef) and node.name not in _ABSTRACT and _is_exported(node, prefix + node.name):
             yield node.name
 
 
-def _is_exported(node: ast.ClassDef | ast.FunctionDef, name: str) -> bool:
+def _is_exported(node: ast.ClassDef, name: str) -> bool:
     marks = [each for mark in node.decorator_list for each in ast.walk(mark) if isinstance(each, ast.Constant)]
     return any(mark.value == name for mark in marks)

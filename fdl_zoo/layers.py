@@ -49,10 +49,11 @@ class Merge:
                 self._lay_callbacks(value, layer.origin)
             else:
                 weaker = self.values.get(key)
-                nested = isinstance(value, Mapping) and isinstance(weaker, Mapping)
-                if not nested:
+                if isinstance(value, Mapping) and isinstance(weaker, Mapping):
+                    self.values[key] = {**weaker, **value}
+                else:
                     self._forget(key)
-                self.values[key] = {**weaker, **value} if nested else value
+                    self.values[key] = value
                 self._mark(key, value, layer.origin)
 
     def _lay_reference(self, key: str, given: dict[str, Any], origin: str) -> None:

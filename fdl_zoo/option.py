@@ -125,8 +125,9 @@ class Interval:
             return cls(-math.inf if low is None else low, math.inf if high is None else high)
         match = re.fullmatch(r"\s*([\[(])\s*([^,\s]+)\s*,\s*([^,\s]+)\s*([\])])\s*", str(stated))
         try:
-            return cls(float(match[2]), float(match[3]), match[1] == "(", match[4] == ")")
-        except (TypeError, ValueError):
+            left, low, high, right = match.groups() if match else ("", "", "", "")
+            return cls(float(low), float(high), left == "(", right == ")")
+        except ValueError:
             raise InvalidCard(f'A range cannot be {stated!r}: write it as "[0, 1)" or as a pair (0, 1).') from None
 
     def __contains__(self, value: float) -> bool:

@@ -4,6 +4,8 @@ import ast
 import inspect
 import operator
 import re
+import threading
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -31,6 +33,7 @@ _OPERATORS: dict[type, Callable] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
+_PARSING = threading.Lock()  # the filters of warnings belong to the whole process
 _NESTED: dict[str, type] = {"Recipe": Recipe, "Reference": Reference, "Variant": Variant}
 _UNIONS = {"Union": Type(), "Optional": Type(nullable=True)}  # what Python makes of `|` with a Literal
 _SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
@@ -95,7 +98,7 @@ def read_entry(path: Path, attribute: str = "build") -> EntrySource:
         attribute: The factory's name.
     """
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = _parsed(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return EntrySource(problem=f"{path.name} cannot be read: {error}.")
     doc = ast.get_docstring(tree) or ""
@@ -105,6 +108,13 @@ def read_entry(path: Path, attribute: str = "build") -> EntrySource:
         return EntrySource(doc=doc, problem=str(error))
     except RecursionError:
         return EntrySource(doc=doc, problem=f"{path.name} cannot be read: an expression is nested too deeply.")
+
+
+def _parsed(text: bytes) -> ast.Module:
+    """The tree of a file; what Python warns of in it, such as an odd escape, is its author's and not a listing's."""
+    with _PARSING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
 
 
 def _read_tree(tree: ast.Module, doc: str, attribute: str, filename: str) -> EntrySource:

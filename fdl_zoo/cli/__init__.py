@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 
 import click
-from click.utils import PacifyFlushWrapper
 
 from fdl_zoo.cli._common import Arguments, common_options, state_of
 from fdl_zoo.errors import ZooError
@@ -58,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run `fdl` and return the exit status; errors are one line on standard error."""
     arguments = [*(sys.argv[1:] if arguments is None else arguments)]
+    output = sys.stdout
     try:
         return cli.main(arguments, prog_name="fdl", standalone_mode=False, obj=Arguments()) or 0
     except click.exceptions.NoArgsIsHelpError as error:
@@ -70,7 +70,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _complain("interrupted", 130)
     except SystemExit:
-        if isinstance(sys.stdout, PacifyFlushWrapper):  # click's answer when the reader of a pipe has gone, as `| head`
+        if sys.stdout is not output:  # click has replaced it, since the reader of a pipe has gone, as `| head` does
             return 0
         raise
     except Exception as error:

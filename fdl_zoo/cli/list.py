@@ -9,7 +9,7 @@ from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, wi
 
 
 @click.command("list")
-@click.argument("kind", required=False)
+@click.argument("kind", required=False, shell_complete=lambda ctx, param, incomplete: _kinds(incomplete))
 @click.option("--match", "-m", multiple=True, metavar="PATTERN", help="Names that match a wildcard; may be repeated.")
 @click.option("--task", help="A task: classification, binary, regression or objective.")
 @click.option("--chapter", type=int, help="The chapter of the book.")
@@ -37,6 +37,12 @@ def command(ctx: click.Context, kind: str | None, match: tuple[str, ...], names:
     empty = "" if names else "Nothing passes these filters."  # a script reads names: none is no line
     emit(ctx, [each["name"] for each in facts] if names else facts, text or empty)
     _mention_failures(ctx)
+
+
+def _kinds(incomplete: str) -> list[str]:
+    from fdl_zoo.registry import KINDS
+
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
 
 
 def _find(kinds: Sequence[str], patterns: Sequence[str], filters: Mapping[str, Any]) -> dict[str, list]:

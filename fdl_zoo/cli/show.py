@@ -1,5 +1,6 @@
 """`fdl show`: one entry, its facts, its options, and a model's layers."""
 
+import re
 import textwrap
 from typing import Any
 
@@ -120,17 +121,27 @@ def _text(entry: Any) -> str:
         "comes from": f"{entry.distribution} {entry.version}".strip(),
     }
     parts = [f"{entry.name} ({entry.kind[:-1]})", _wrap(entry.source.doc or entry.summary, columns_)]
-    parts.append(columns([(label, str(value)) for label, value in facts.items() if value], None, indent="  "))
+    parts.append(_table([(label, str(value)) for label, value in facts.items() if value], columns_))
     if entry.source.problem:
         parts.append(f"problem: {entry.source.problem}")
     if card.recipes:
-        parts.append("recipes\n" + columns(_recipes(card.recipes), columns_, indent="  "))
+        parts.append("recipes\n" + _table(_recipes(card.recipes), columns_))
     if entry.options:
         parts.append("options\n" + "\n".join(_option(each, columns_) for each in entry.options.values()))
     return "\n\n".join(parts)
 
 
+def _table(rows: list[tuple[str, str]], limit: int) -> str:
+    """Labels and texts in two columns; what does not fit on a line goes on below its beginning."""
+    size = max(len(label) for label, _ in rows)
+    return "\n".join(
+        textwrap.fill(text, limit, initial_indent=f"  {label:{size}}  ", subsequent_indent=" " * (size + 4))
+        for label, text in rows
+    )
+
+
 def _wrap(text: str, limit: int) -> str:
+    text = re.split(r"^Arg(?:ument)?s:", text, flags=re.MULTILINE)[0]  # of Keras's classes: shown as options
     paragraphs = text.strip().split("\n\n")
     return "\n\n".join(textwrap.fill(" ".join(each.split()), min(limit, 100)) for each in paragraphs)
 
@@ -157,4 +168,7 @@ def _option(option: Any, limit: int) -> str:
 
     default = "" if option.default is REQUIRED else f" = {option.default!r}"
     head = f"  {option.name}: {option.type}{default}" + (f"  in {option.range}" if option.range else "")
-    return head + ("\n" + textwrap.fill(option.help, limit, initial_indent=" " * 6, subsequent_indent=" " * 6))
+    head = textwrap.fill(head, limit, subsequent_indent=" " * 4)
+    if not option.help:
+        return head
+    return head + "\n" + textwrap.fill(option.help, limit, initial_indent=" " * 6, subsequent_indent=" " * 6)

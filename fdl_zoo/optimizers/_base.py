@@ -7,7 +7,6 @@ on many devices what it means on one. All contact with Keras's private names is 
 `test_base_contract.py` guards it.
 """
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,8 +14,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fdl_zoo.errors import InvalidData, InvalidName, InvalidOption
+from fdl_zoo.errors import InvalidName, InvalidOption
 from fdl_zoo.optimizers._kernels import compiled
+from fdl_zoo.optimizers._state import check
 
 
 def register(name: str, package: str = "fdl_zoo") -> Callable[[type], type]:
@@ -96,9 +96,18 @@ class BaseOptimizer(keras.optimizers.Optimizer):
             rate = tf.cast(learning_rate, variable.dtype)
             self.update_tensor(variable, tf.cast(gradient, variable.dtype), rate, t, *self.slots(variable))
 
+    @property
+    def all_variables(self) -> list[keras.Variable]:
+        """The variables that the optimizer was built for, those without a gradient too."""
+        return list(self._trainable_variables)
+
+    def index_of(self, variable: tf.Variable | keras.Variable) -> int:
+        """The place of a variable, or of a replica's copy of it, in `all_variables`."""
+        return self._get_variable_index(variable)
+
     def slots(self, variable: tf.Variable) -> tuple[tf.Variable, ...]:
         """The variable's slots in the order of `slot_names`."""
-        index = self._get_variable_index(variable)
+        index = self.index_of(variable)
         return tuple(slots[index].value for slots in self._slots)
 
     # ---- Keras's life cycle
@@ -169,7 +178,7 @@ class BaseOptimizer(keras.optimizers.Optimizer):
         if not steps:
             self._step(gradients, variables, totals, decayed)
             return
-        sums = [self._accumulated_gradients[self._get_variable_index(each)].value for each in variables]
+        sums = [self._accumulated_gradients[self.index_of(each)].value for each in variables]
         sums += [each.value for each in self._accumulated_totals]
         totals = [tf.cast(total, tf.float64) for total in totals]
 
@@ -247,42 +256,22 @@ class BaseOptimizer(keras.optimizers.Optimizer):
         """
         saved = {key: np.asarray(store[key]) for key in store.keys()}  # noqa: SIM118 - a store cannot be iterated
         layout = saved.pop("layout", np.zeros(0, np.uint8)).tobytes().decode()
-        values = [saved[key] for key in sorted(saved, key=int)]
+        values = [saved[key] for key in sorted(filter(str.isdigit, saved), key=int)]
         variables = self.variables
         if layout == self._layout and self._is_start(values):
             variables = variables[: len(values)]
-        self._check_state(layout, values, variables)
+        check(layout, values, self._layout, variables, self.built)
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
     def set_weights(self, weights: Sequence[np.ndarray]) -> None:
         """Set the state from a list of arrays, of exactly the shapes of `variables`."""
-        self._check_state(self._layout, weights, self.variables)
+        check(self._layout, weights, self._layout, self.variables, self.built)
         super().set_weights(weights)
 
     def _is_start(self, values: Sequence[np.ndarray]) -> bool:
         """Whether the state was saved before it was built and this optimizer took no step: slots are as at first."""
         return len(values) == self._unbuilt_count and values[0] == 0 and int(self._iterations) == 0
-
-    def _check_state(self, layout: str, values: Sequence[np.ndarray], variables: Sequence[keras.Variable]) -> None:
-        """Refuse a state that is not exactly this optimizer's."""
-        if layout != self._layout:
-            raise InvalidData(
-                f"The state of {layout or 'another optimizer, or of none,'} cannot be loaded into {self._layout}: "
-                "make the optimizer with the saved one's class and options, or load the weights before `compile`."
-            )
-        if not self.built and len(values) > len(variables):
-            raise InvalidData(
-                f"A state of {len(values)} tensors cannot be loaded into {self._layout} before it is built: "
-                "call `optimizer.build(model.trainable_variables)` first."
-            )
-        saved, own = [value.shape for value in values], [tuple(variable.shape) for variable in variables]
-        if saved != own:
-            raise InvalidData(
-                f"A state of {len(saved)} tensors cannot be loaded into {self._layout} with {len(own)}: the first "
-                f"difference in shape is {_first_difference(saved, own)}; the model or the options are not those "
-                "that were saved."
-            )
 
 
 def _refuse_compiled_replicas(strategy: tf.distribute.Strategy) -> None:
@@ -293,13 +282,6 @@ def _refuse_compiled_replicas(strategy: tf.distribute.Strategy) -> None:
             f"jit_compile=True cannot be used with {replicas} replicas: XLA compiles the work of one device only; "
             "use jit_compile=False or one device."
         )
-
-
-def _first_difference(saved: Sequence[tuple[int, ...]], own: Sequence[tuple[int, ...]]) -> str:
-    """The first place where two lists of shapes differ, in words."""
-    pairs = enumerate(itertools.zip_longest(saved, own, fillvalue="none"))
-    index, (left, right) = next((index, pair) for index, pair in pairs if pair[0] != pair[1])
-    return f"{left} against {right} at position {index}"
 
 
 def _dense(gradient: Any, variable: keras.Variable) -> tf.Tensor:

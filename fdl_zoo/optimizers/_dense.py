@@ -50,7 +50,9 @@ class Dense:
         first, kept = pair.number == 0, tf.cast(pair.kept, s.dtype)
         gamma = tf.cast(pair.curvature / inner(y, y), s.dtype)
         seen = tf.matmul(tf.stack([y, gradient]), h)  # H is symmetric: [2, n]
-        h_y, h_g = (tf.where(first, gamma * each, old) for each, old in zip((y, gradient), tf.unstack(seen), strict=True))
+        h_y, h_g = (
+            tf.where(first, gamma * each, old) for each, old in zip((y, gradient), tf.unstack(seen), strict=True)
+        )
         r = tf.where(pair.kept, tf.cast(1 / pair.curvature, s.dtype), 0)
         q = r * (1 + r * tf.cast(inner(y, h_y), s.dtype))
         u = 0.5 * q * s - r * h_y  # H <- H + s u^T + u s^T

@@ -71,7 +71,9 @@ class LimitedMemory:
         sy, yy = (tf.gather(tf.gather(each, order), order, axis=1) for each in (sy, yy))
         s_g, y_g = (tf.where(live, tf.gather(each, order), 0) for each in (s_g, y_g))
         gamma = tf.where(live[0], sy[0, 0] / yy[0, 0], 1)
-        a, c = _solve(*(tf.where(live & live[:, None], each, tf.eye(m, dtype=each.dtype)) for each in (sy, yy)), s_g, y_g, gamma)
+        a, c = _solve(
+            *(tf.where(live & live[:, None], each, tf.eye(m, dtype=each.dtype)) for each in (sy, yy)), s_g, y_g, gamma
+        )
         weights = tf.concat([tf.gather(-c, order), tf.gather(gamma * a, order)], 0)  # [2m]
         combined = tf.linalg.matvec(rows[0], tf.cast(weights, gradient.dtype), transpose_a=True)
         return combined - tf.cast(gamma, gradient.dtype) * gradient, products

@@ -47,7 +47,9 @@ class QuasiNewton(BaseOptimizer):
         _refuse(type(self).__name__, base)
         if not 0 < c1 < c2 < 1:
             raise InvalidOption(f"c1={c1} and c2={c2} cannot be: a strong-Wolfe search needs 0 < c1 < c2 < 1.")
-        super().__init__(learning_rate=1.0, **{key: value for key, value in base.items() if key not in _WITHOUT_MEANING})
+        super().__init__(
+            learning_rate=1.0, **{key: value for key, value in base.items() if key not in _WITHOUT_MEANING}
+        )
         self.tolerance, self.max_evaluations = tolerance, max_evaluations
         self.c1, self.c2 = c1, c2
         self.notice = ""

@@ -45,8 +45,9 @@ def step(
     rho_1, rho_2, delta = (tf.constant(each, g.dtype) for each in (rho_1, rho_2, delta))
     s = rho_1 * s + (1 - rho_1) * g
     r = rho_2 * r + (1 - rho_2) * tf.square(g)
-    corrected_s, corrected_r = s / bias_correction(rho_1, t), r / bias_correction(rho_2, t)
-    return epsilon * corrected_s / (delta + tf.sqrt(corrected_r)), s, r
+    scale_s, scale_r = 1 / bias_correction(rho_1, t), 1 / bias_correction(rho_2, t)
+    # Scalars first: per weight, one division and one root remain, which is what the time goes into.
+    return (epsilon * scale_s) * s / (delta + tf.sqrt(scale_r * r)), s, r
 
 
 @register("adam")

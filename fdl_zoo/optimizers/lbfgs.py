@@ -74,6 +74,4 @@ def build(
         c2: Slope that a step may leave, as a share of the slope before it; above c1.
         gradient_accumulation_steps: Number of equal batches that the full batch is cut into.
     """
-    return LBFGS(
-        memory, tolerance, max_evaluations, c1, c2, gradient_accumulation_steps=gradient_accumulation_steps
-    )
+    return LBFGS(memory, tolerance, max_evaluations, c1, c2, gradient_accumulation_steps=gradient_accumulation_steps)

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from fdl_zoo.card import Card
+from fdl_zoo.card import Card, Variant
 from fdl_zoo.optimizers import _kernels
 from fdl_zoo.optimizers._base import BaseOptimizer, register
 
@@ -12,7 +12,12 @@ CARD = Card(
     chapter=4,
     citation="Polyak (1964), doi:10.1016/0041-5553(64)90137-5; Nesterov's form: Sutskever et al. (2013), ICML",
     tags=("first-order",),
-    variants={"nesterov": {"nesterov": True}},
+    variants={
+        "nesterov": Variant(
+            {"nesterov": True},
+            summary="Momentum with Nesterov's look-ahead: the gradient is taken where the velocity leads (chapter 4).",
+        )
+    },
     ranges={"learning_rate": "(0, inf)", "momentum": "[0, 1)"},
 )
 

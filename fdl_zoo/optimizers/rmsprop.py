@@ -45,7 +45,7 @@ def step(
     """
     rho = tf.constant(rho, g.dtype)
     r = rho * r + (1 - rho) * tf.square(g)
-    under_root = r if correction is None else r / correction
+    under_root = r if correction is None else (1 / correction) * r
     if a is not None:
         a = rho * a + (1 - rho) * g
         under_root = tf.maximum(under_root - tf.square(a), 0)  # a variance; rounding may bring it below zero

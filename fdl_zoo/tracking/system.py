@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import threading
+from statistics import fmean
 from typing import Any
 
 _QUERY = ["--query-gpu=index,utilization.gpu,memory.used", "--format=csv,noheader,nounits"]
@@ -19,8 +20,7 @@ class SystemSampler:
 
     def __init__(self, interval: float = 1.0) -> None:
         self._interval = interval
-        self._sums: dict[str, float] = {}
-        self._count = 0
+        self._samples: dict[str, list[float]] = {}
         self._changing = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fdl-system", daemon=True)
@@ -29,9 +29,8 @@ class SystemSampler:
     def take(self) -> dict[str, float]:
         """The means since the last call; empty where nothing was sampled since then."""
         with self._changing:
-            means = {name: total / self._count for name, total in self._sums.items()}
-            self._sums, self._count = {}, 0
-        return means
+            samples, self._samples = self._samples, {}
+        return {name: fmean(values) for name, values in samples.items()}
 
     def close(self) -> None:
         """Ends the thread."""
@@ -47,9 +46,8 @@ class SystemSampler:
         while not self._stopped.wait(self._interval):
             sample = processor_and_memory(process) | (graphics(smi) if smi else {})
             with self._changing:
-                self._count += 1
                 for name, value in sample.items():
-                    self._sums[name] = self._sums.get(name, 0.0) + value
+                    self._samples.setdefault(name, []).append(value)
 
 
 def processor_and_memory(process: Any) -> dict[str, float]:

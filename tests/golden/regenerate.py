@@ -11,6 +11,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import fdl_zoo.optimizers as optimizers
 
@@ -39,6 +40,8 @@ OPTIMIZERS = {  # a case to an entry and its options
     ),
 }
 
+SEARCHING, SEARCHING_STEPS = ("bfgs", "lbfgs", "conjugate_gradient"), 12
+
 
 def first_order(name: str, options: dict) -> list[list[float]]:
     """The weights after each step [steps, size] in float64, from gradients that are a formula."""
@@ -52,12 +55,29 @@ def first_order(name: str, options: dict) -> list[list[float]]:
     return weights
 
 
+def searching(name: str) -> list[list[float]]:
+    """The weights after each evaluation [steps, size] in float64, on the chained Rosenbrock function."""
+    theta = keras.Variable([-1.2, 1.0, -1.2, 1.0], dtype="float64")
+    optimizer = getattr(optimizers, name).build()
+    weights = []
+    for _ in range(SEARCHING_STEPS):
+        with tf.GradientTape() as tape:
+            x = tf.convert_to_tensor(theta.value)
+            tape.watch(x)
+            loss = tf.reduce_sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+        gradient = tape.gradient(optimizer.scale_loss(loss), x)
+        optimizer.apply([gradient], [theta])
+        weights.append(theta.numpy().tolist())
+    return weights
+
+
 def optimizer_paths() -> dict[str, list[list[float]]]:
     """What `optimizers.json` holds."""
     before = keras.config.floatx()
     keras.config.set_floatx("float64")  # Keras keeps the learning rate in it
     try:
-        return {case: first_order(name, options) for case, (name, options) in OPTIMIZERS.items()}
+        paths = {case: first_order(name, options) for case, (name, options) in OPTIMIZERS.items()}
+        return paths | {name: searching(name) for name in SEARCHING}
     finally:
         keras.config.set_floatx(before)
 

@@ -37,12 +37,17 @@ def new_store(tmp_path_factory):
     return path
 
 
-def copy_store(store, place):
+def _copy_store(store, place):
     """Copies a store without runs, and lets its experiments keep their artifacts in the new place."""
     shutil.copy(store, place)
     with contextlib.closing(sqlite3.connect(place)) as database, database:
         change = "UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)"
         database.execute(change, (store.parent.as_uri(), place.parent.as_uri()))
+
+
+@pytest.fixture
+def copy_store():
+    return _copy_store
 
 
 @pytest.fixture
@@ -55,7 +60,7 @@ def uri(root, new_store, monkeypatch):
     """The address of a new embedded store."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     root.mkdir()
-    copy_store(new_store, root / "mlflow.db")
+    _copy_store(new_store, root / "mlflow.db")
     return f"sqlite:///{root}/mlflow.db"
 
 
@@ -111,7 +116,7 @@ class Server:
 
     def __init__(self, folder, database):
         self.folder = folder
-        copy_store(database, folder / "server.db")
+        _copy_store(database, folder / "server.db")
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]

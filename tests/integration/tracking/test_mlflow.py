@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 
 from fdl_zoo.tracking import RunDeleted
+from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.tracking.mlflow import MlflowTracker
 from fdl_zoo.tracking.names import safe_key
 from fdl_zoo.tracking.sender import mark_unsent, mirror, send_unsent
@@ -134,6 +135,24 @@ def test_mirror_is_made_anew_from_the_folders_when_the_store_is_lost(uri, run, r
     mirror(run, MlflowTracker(f"sqlite:///{other}"))
     assert run.run_id != first
     assert points(f"sqlite:///{other}", run) == [(23, 1.0), (46, 0.5)]
+
+
+def test_moved_runs_are_mirrored_into_a_store_in_the_new_place(uri, run, root, tmp_path, copy_store, new_store, points):
+    log_file = run.artifacts / "a.txt"
+    log_file.write_text("a")
+    run.append_history({"epoch": 1, "step": 23, "metrics": {"loss": 1.0}})
+    run.finish("FINISHED")
+    mirror(run, MlflowTracker(uri))
+    (tmp_path / "elsewhere").mkdir()
+    (root / "runs").rename(tmp_path / "elsewhere" / "runs")
+    copy_store(new_store, tmp_path / "elsewhere" / "mlflow.db")
+    moved = RunFolder.open(tmp_path / "elsewhere" / "runs" / run.name)
+    (moved.path / "sent.json").unlink()
+    (moved.path / "unsent").touch()
+    assert send_unsent(tmp_path / "elsewhere") == []
+    there = f"sqlite:///{tmp_path}/elsewhere/mlflow.db"
+    assert points(there, moved) == [(23, 1.0)]
+    assert list((tmp_path / "elsewhere" / "artifacts").rglob("a.txt"))
 
 
 def test_more_values_than_one_request_takes(uri, run, log, points):

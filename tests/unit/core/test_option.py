@@ -192,4 +192,4 @@ def test_conversion_is_idempotent(value):
             once = accepted.convert(value)
         except ValueError:
             continue
-        assert accepted.convert(once) == once
+        assert repr(accepted.convert(once)) == repr(once)  # as text: nan equals itself

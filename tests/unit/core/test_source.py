@@ -262,8 +262,13 @@ def test_other_encodings_line_ends_and_a_byte_order_mark_are_read(tmp_path):
     assert read_entry(path).summary == "Café."
 
 
+def test_what_python_warns_of_in_a_file_is_not_printed_by_a_listing(tmp_path, recwarn):
+    assert entry_of(tmp_path, "PATTERN = '\\d'\nCARD = Card(chapter=5)\n" + BUILD).card.chapter == 5
+    assert list(recwarn) == []
+
+
 def test_a_huge_file_is_read(tmp_path):
-    text = '"""Huge."""\n' + "x = [1, 2, 3]\n" * 10_000 + "CARD = Card(chapter=5)\n" + BUILD
+    text = '"""Huge."""\n' + "x = [1, 2, 3]\n" * 3_000 + "CARD = Card(chapter=5)\n" + BUILD
     assert entry_of(tmp_path, text).card.chapter == 5
 
 

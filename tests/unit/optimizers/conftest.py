@@ -7,9 +7,12 @@ import tensorflow as tf
 
 @pytest.fixture
 def float64():
+    policy = keras.config.dtype_policy()  # once asked for, Keras's default for layers no longer follows floatx
     keras.backend.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     yield
     keras.backend.set_floatx("float32")
+    keras.config.set_dtype_policy(policy)
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,11 @@ def twenty(model, batches=1):
     data = data.shuffle(EXAMPLES, seed=1) if batches > 1 else data
     record = Record(batches)
     model.fit(
-        data.batch(EXAMPLES // batches).repeat(), steps_per_epoch=20 * batches, verbose=0, callbacks=[record], shuffle=False
+        data.batch(EXAMPLES // batches).repeat(),
+        steps_per_epoch=20 * batches,
+        verbose=0,
+        callbacks=[record],
+        shuffle=False,
     )
     return np.array(record.weights)
 
@@ -112,7 +116,10 @@ def test_by_name_through_fit_evaluate_save_and_load(name, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.evaluate(X, Y, batch_size=EXAMPLES, verbose=0) == after
-    assert (loaded.optimizer.stop_reason, loaded.optimizer.steps) == (model.optimizer.stop_reason, model.optimizer.steps)
+    assert (loaded.optimizer.stop_reason, loaded.optimizer.steps) == (
+        model.optimizer.stop_reason,
+        model.optimizer.steps,
+    )
 
 
 def test_a_loss_that_is_not_finite_inside_a_search_is_survived():
@@ -141,7 +148,9 @@ def test_fit_ends_at_the_accepted_point_and_a_second_fit_goes_on(float64):
     once, twice = classifier(lbfgs.build(tolerance=0)), classifier(lbfgs.build(tolerance=0))
     once.fit(X, Y, batch_size=EXAMPLES, epochs=12, verbose=0, shuffle=False)
     twice.fit(X, Y, batch_size=EXAMPLES, epochs=5, verbose=0, shuffle=False)
-    assert twice.evaluate(X, Y, batch_size=EXAMPLES, verbose=0) == pytest.approx(twice.optimizer.accepted_loss, rel=1e-14)
+    assert twice.evaluate(X, Y, batch_size=EXAMPLES, verbose=0) == pytest.approx(
+        twice.optimizer.accepted_loss, rel=1e-14
+    )
     twice.fit(X, Y, batch_size=EXAMPLES, epochs=1 + 7, verbose=0, shuffle=False)  # one finds the trial point again
     assert twice.optimizer.evaluations == once.optimizer.evaluations == 12
     np.testing.assert_allclose(weights(twice), weights(once), rtol=1e-14)
@@ -228,7 +237,9 @@ def test_softmax_regression_on_digits_reaches_the_optimum_of_scipy(name):
         loss = -np.log(probabilities[np.arange(len(targets)), targets]).mean() + 1e-3 * (kernel**2).sum()
         return loss, np.concatenate([(features.T @ error + 2e-3 * kernel).ravel(), error.sum(0)])
 
-    best = scipy_minimize(loss_and_gradient, np.zeros(650), jac=True, method="L-BFGS-B", options={"ftol": 0, "gtol": 1e-8})
+    best = scipy_minimize(
+        loss_and_gradient, np.zeros(650), jac=True, method="L-BFGS-B", options={"ftol": 0, "gtol": 1e-8}
+    )
     kernel = {"kernel_initializer": "zeros", "kernel_regularizer": keras.regularizers.L2(1e-3)}
     model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(10, **kernel)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

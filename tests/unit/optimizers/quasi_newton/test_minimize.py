@@ -43,7 +43,9 @@ def start(n):
 def trace(direction, value_and_gradient, x0, steps, most=float("inf"), tolerance=1e-6):
     """Every state of a descent, one evaluation at a time, until it stops."""
     limits = descent.Limits(tolerance, most)
-    advance = tf.function(lambda s: descent.advance(direction, limits, s, *value_and_gradient(s.trial)), autograph=False)
+    advance = tf.function(
+        lambda s: descent.advance(direction, limits, s, *value_and_gradient(s.trial)), autograph=False
+    )
     states = [descent.initial_state(direction, tf.constant(x0))]
     while len(states) <= steps and states[-1].progress[0] <= descent.RUNNING:
         states.append(advance(states[-1]))
@@ -81,7 +83,9 @@ def test_bfgs_reaches_the_optimum_of_scipys_bfgs():
 @pytest.mark.parametrize("direction", DIRECTIONS, ids=METHODS)
 def test_every_accepted_step_satisfies_strong_wolfe_and_the_loss_never_rises(direction):
     states = trace(direction, rosenbrock, start(10), 400)
-    accepted = [state for before, state in zip(states, states[1:], strict=False) if before.progress[3] < state.progress[3]]
+    accepted = [
+        state for before, state in zip(states, states[1:], strict=False) if before.progress[3] < state.progress[3]
+    ]
     assert len(accepted) > 50
     points = [start(10), *(state.point.numpy() for state in accepted)]
     directions = [states[1].direction.numpy(), *(state.direction.numpy() for state in accepted)]
@@ -204,7 +208,9 @@ def test_evaluations_are_used_up(most):
 
 def test_points_of_any_shape_and_of_float32():
     target = np.arange(6, dtype=np.float32).reshape(2, 3)
-    found = minimize(lambda x: (tf.reduce_sum((x - target) ** 2), 2 * (x - target)), tf.zeros((2, 3)), jit_compile=False)
+    found = minimize(
+        lambda x: (tf.reduce_sum((x - target) ** 2), 2 * (x - target)), tf.zeros((2, 3)), jit_compile=False
+    )
     assert found.x.dtype == tf.float32
     np.testing.assert_allclose(found.x, target, atol=1e-5)
     assert found.gradient.shape == (2, 3)
