@@ -95,9 +95,9 @@ def test_the_linear_neuron_is_least_squares():
     model = module.build(data.input_shape, 1)
     model.compile(keras.optimizers.SGD(recipe.optimizer["learning_rate"]), "mse")
     model.fit(data.train.x, data.train.y, batch_size=recipe.batch_size, epochs=recipe.epochs, verbose=0)
-    exact = LinearRegression().fit(data.train.x, data.train.y).predict(data.test.x)
-    found = model.evaluate(data.test.x, data.test.y, verbose=0)
-    assert found == pytest.approx(np.mean((exact - data.test.y) ** 2), rel=0.05)
+    exact = LinearRegression().fit(data.train.x, data.train.y).predict(data.train.x)
+    found = model.evaluate(data.train.x, data.train.y, verbose=0)
+    assert found == pytest.approx(np.mean((exact - data.train.y) ** 2), rel=0.03)
 
 
 @pytest.mark.slow
