@@ -263,22 +263,22 @@ class Registry:
                 self._entries = {}
                 self._failures.extend(failures)
                 for entry in [*entries, *self._registered.values()]:
-                    self._place(entry)
+                    self._place(entry, self._entries)
                 for claims in self._contested.values():
                     self._fail(claims[-1], "register", _collision(self.noun, claims))
             return self._entries
 
-    def _place(self, entry: Entry) -> None:
+    def _place(self, entry: Entry, entries: dict[str, Entry]) -> None:
         """Put an entry in its place; a second one of the same name contests it, and both are set aside."""
         key = normalise(entry.name)
-        known = self._contested.get(key, [self._entries[key]] if key in self._entries else [])
+        known = self._contested.get(key, [entries[key]] if key in entries else [])
         if not known:
-            self._entries[key] = entry
+            entries[key] = entry
         elif all(_same_target(entry, other) for other in known):
             return
         else:
             self._contested[key] = [*known, entry]
-            self._entries.pop(key, None)
+            entries.pop(key, None)
 
     def _all(self) -> dict[str, Entry]:
         """The entries by normalised full name, with their variants; reads every file."""

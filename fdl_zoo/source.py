@@ -208,7 +208,7 @@ def _evaluated(node: ast.expr) -> Any:
         case ast.List(elts=items):
             return list(map(_literal, items))
         case ast.Dict(keys=keys, values=values) if None not in keys:
-            return {_literal(key): _literal(value) for key, value in zip(keys, values, strict=True)}
+            return {_literal(key): _literal(value) for key, value in zip(filter(None, keys), values, strict=True)}
         case ast.UnaryOp(op=sign, operand=operand) if type(sign) in _OPERATORS:
             return _OPERATORS[type(sign)](_number(operand))
         case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _OPERATORS:
@@ -240,11 +240,10 @@ def _definition(tree: ast.Module, name: str) -> ast.FunctionDef | None:
 
 def _assigned(tree: ast.Module, name: str) -> ast.expr | None:
     for node in tree.body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets) and node.value:
-            return node.value
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == name for target in targets) and node.value:
+                return node.value
     return None
 
 

@@ -40,7 +40,7 @@ class CheckpointSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    every: int = Field(1, ge=1)
+    every: int = Field(default=1, ge=1)
 
     _counted = field_validator("every", mode="before")(_counts)
 

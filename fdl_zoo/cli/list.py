@@ -19,13 +19,13 @@ from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, wi
 @click.option("--names", is_flag=True, help="Names only, one per line, for scripts.")
 @common_options
 @click.pass_context
-def command(ctx: click.Context, kind: str | None, match: tuple[str, ...], names: bool, **filters: object) -> None:
+def command(ctx: click.Context, /, kind: str | None, match: tuple[str, ...], names: bool, **filters: object) -> None:
     """List models, optimizers, callbacks and datasets."""
     from fdl_zoo import catalogue
 
     honour_strict(ctx)
     kinds = [catalogue.registry(kind).kind] if kind else list(catalogue.REGISTRIES)
-    found = _find(kinds, match, filters)
+    found = _find(kinds, match or (None,), filters)
     entries = [entry for each in kinds for entry in found[each]]
     if names:
         text = "\n".join(entry.name for entry in entries)
@@ -45,13 +45,13 @@ def _kinds(incomplete: str) -> list[str]:
     return [kind for kind in KINDS if kind.startswith(incomplete)]
 
 
-def _find(kinds: Sequence[str], patterns: Sequence[str], filters: Mapping[str, Any]) -> dict[str, list]:
+def _find(kinds: Sequence[str], patterns: Sequence[str | None], filters: Mapping[str, Any]) -> dict[str, list]:
     """The entries by kind; over several kinds a pattern need match in one of them only."""
     from fdl_zoo import catalogue
     from fdl_zoo.errors import UnknownName
 
     found: dict[str, list] = {each: [] for each in kinds}
-    for pattern in patterns or [None]:
+    for pattern in patterns:
         complaints = []
         for each in kinds:
             try:

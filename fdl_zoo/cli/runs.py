@@ -28,7 +28,7 @@ def command(ctx: click.Context, status: str | None, limit: int) -> None:
 
 
 def _rows(found: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-    rows = [("run", "status", "started", "took", "optimizer", "result")]
+    rows: list[tuple[str, ...]] = [("run", "status", "started", "took", "optimizer", "result")]
     for run in found:
         started = datetime.fromtimestamp(run["started"]).strftime("%m-%d %H:%M")
         took = f"{run['ended'] - run['started']:.0f} s" if run["ended"] else ""

@@ -36,7 +36,7 @@ from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, 
 @click.option("--explain", is_flag=True, help="The same, with the origin of each value.")
 @common_options
 @click.pass_context
-def command(ctx: click.Context, dry_run: bool, explain: bool, **given: Any) -> None:
+def command(ctx: click.Context, /, dry_run: bool, explain: bool, **given: Any) -> None:
     """Train MODEL and record the run."""
     from fdl_zoo.resolution import resolve
 
@@ -79,6 +79,7 @@ def _dry_facts(resolved: Any) -> dict:
 def _train(ctx: click.Context, resolved: Any) -> None:
     import sys
 
+    from fdl_zoo.tracking.sender import send_unsent
     from fdl_zoo.training.progress import choose
     from fdl_zoo.training.trainer import execute
 
@@ -86,6 +87,9 @@ def _train(ctx: click.Context, resolved: Any) -> None:
     progress = choose(state.quiet, sys.stderr if state.json else sys.stdout)
     run = execute(resolved, progress=progress, verbose=state.verbose)
     emit(ctx, {**run.as_dict(), "history": run.history}, _summary(run))
+    if resolved.spec.tracking.enabled and not (run.path / "unsent").exists():
+        for message in send_unsent():  # the store answers: what earlier runs could not send goes now
+            progress.say(message)
 
 
 def _summary(run: Any) -> str:

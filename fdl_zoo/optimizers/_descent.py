@@ -243,7 +243,7 @@ def _progress(
 def _turn(
     direction: Direction, state: State, rows: tuple, pair: Pair, gradient: tf.Tensor, pairs: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tuple]:
-    """The next direction, its slope, the pairs it stands on, its products; steepest descent where it does not descend."""
+    """The next direction, its slope, its pairs, its products; steepest descent where it does not descend."""
     turned, products = direction.turn(rows, state.products, pair, gradient, state.direction)
     turned = tf.where(pairs == 0, -gradient, turned)
     slope = inner(gradient, turned)

@@ -223,7 +223,7 @@ def _interpolate(best: tuple, other: tuple, trial: tuple, search: Search) -> tup
 
 
 def _cubic(start: tuple, end: tuple) -> tuple:
-    """The minimizer of the cubic that has these losses and slopes at two steps; its place relative to `start`; its root."""
+    """The minimizer of the cubic through two steps, losses and slopes; its place relative to the steps; its root."""
     (a, fa, da), (b, fb, db) = start, end
     theta = 3 * (fa - fb) / (b - a) + da + db
     scale = tf.maximum(tf.abs(theta), tf.maximum(tf.abs(da), tf.abs(db)))

@@ -1,4 +1,4 @@
-"""Conjugate gradient of Polak and Ribiere, with restarts and a strong-Wolfe line search on the full batch (chapter 4)."""
+"""Conjugate gradient, Polak and Ribiere's, with a strong-Wolfe line search on the full batch (chapter 4)."""
 
 from typing import Any
 

@@ -32,6 +32,11 @@ def _takes_no_base(subject: Subject) -> str:
     return "" if taken else f"The build of {subject.name} does not end in **base."
 
 
+def _searches(subject: Subject) -> bool:
+    """Whether it compiles a search anew for each value of an option."""
+    return "full_batch" in subject.entry.card.capabilities
+
+
 # ---- the problem
 
 
@@ -78,7 +83,7 @@ def descends_a_convex_loss(subject: Subject) -> None:
     require(after < before, f"the loss went from {before:.6g} to {after:.6g} in 20 steps.")
 
 
-@law(KIT, "optimizers")
+@law(KIT, "optimizers", slow=_searches)
 def builds_with_each_option(subject: Subject) -> None:
     """Each option of its own may take another value of its type and range, is kept in `get_config`, and works."""
     for option in subject.entry.options.values():

@@ -51,9 +51,11 @@ def _number(accepted: Type, interval: Interval, default: Any) -> int | float | N
 
 
 def _several(item: Type, interval: Interval, default: Any, name: str) -> Iterator[Any]:
-    """Tuples of the default's length whose items are moved; of one item where the default is empty."""
+    """Tuples of the default's length whose items are moved; of one item where it is empty, none where it is None."""
     if item.choices:
         yield from ((choice,) for choice in item.choices)
+        return
+    if default is None:  # how many items it takes is not written down
         return
     moved = [next(_values(item, interval, each, name), None) for each in (default or (None,))]
     if None not in moved:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from fdl_zoo.tracking.folder import RunFolder
+from fdl_zoo.tracking.system import SystemSampler
 from fdl_zoo.training.progress import Progress
 
 
@@ -27,11 +28,12 @@ class Recording(keras.callbacks.Callback):
     Args:
         folder: The run's folder.
         notify: Told that there is something new to send.
+        system: Samples how busy the machine is.
     """
 
-    def __init__(self, folder: RunFolder, notify: Callable[[], None]) -> None:
+    def __init__(self, folder: RunFolder, notify: Callable[[], None], system: SystemSampler) -> None:
         super().__init__()
-        self.folder, self.notify = folder, notify
+        self.folder, self.notify, self.system = folder, notify, system
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start the clock; a schedule has set this epoch's learning rate by then."""
@@ -42,6 +44,7 @@ class Recording(keras.callbacks.Callback):
         metrics = ordered(logs or {})
         metrics.setdefault("learning_rate", _number(self.model.optimizer.learning_rate))
         metrics["epoch_seconds"] = time.perf_counter() - self._started
+        metrics |= self.system.take()
         step = int(_number(self.model.optimizer.iterations))
         self.folder.append_history({"epoch": epoch + 1, "step": step, "metrics": metrics})
         self.notify()

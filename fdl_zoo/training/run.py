@@ -60,7 +60,8 @@ class Run:
         for line in self.folder.history():
             if "epoch" in line:
                 for name, value in {"epoch": line["epoch"], **line["metrics"]}.items():
-                    columns.setdefault(name, []).append(value)
+                    if not name.startswith("system/"):  # sampled by the clock, so not in every epoch
+                        columns.setdefault(name, []).append(value)
         return columns
 
     @property

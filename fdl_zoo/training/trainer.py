@@ -1,9 +1,11 @@
 """Trains one run: names become a model inside a strategy's scope, Keras's `fit` trains it, the folder records it."""
 
+import filecmp
 import importlib
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from fdl_zoo.tracking import default_uri
 from fdl_zoo.tracking.folder import ROOT, RunFolder, new_name
 from fdl_zoo.tracking.recorder import Recorder
 from fdl_zoo.tracking.sender import Sender
+from fdl_zoo.tracking.system import SystemSampler
 from fdl_zoo.training import provenance
 from fdl_zoo.training.interruption import Terminated, terminable
 from fdl_zoo.training.progress import Lines, Progress
@@ -137,7 +140,7 @@ class _Training:
         self.folder.finish(status, reason, self.metrics)
         self._start_sending()
         if self.sender:
-            message = self.sender.close()
+            message = self.sender.close(timeout=3.0 if status == "KILLED" else 20.0)
             if message:
                 self.progress.say(message)
 
@@ -190,7 +193,6 @@ class _Training:
             self.folder.run_id or self.folder.name,
         )
         callbacks, watch = make_callbacks(spec, context)
-        callbacks += [Recording(self.folder, notify), Reporting(self.progress)]
         steps = spec.steps_per_epoch or FULL_BATCH_STEPS
         batches = Batches(data.train, spec.batch_size, seed=spec.seed, steps=steps, drop_remainder=spec.drop_remainder)
         if len(batches) == 0:
@@ -200,24 +202,35 @@ class _Training:
             )
         validation = Batches(data.validation, evaluation_batch(spec))
         self.begun = True
-        self.model.fit(
-            batches, epochs=spec.epochs, validation_data=validation, callbacks=callbacks, shuffle=False, verbose=0
-        )
+        with closing(SystemSampler()) as system:
+            callbacks += [Recording(self.folder, notify, system), Reporting(self.progress)]
+            self.model.fit(
+                batches, epochs=spec.epochs, validation_data=validation, callbacks=callbacks, shuffle=False, verbose=0
+            )
         if watch.failure:
             raise TrainingFailed(f"{watch.failure} The checkpoints of {self.folder.name} before it are kept.")
 
     def _evaluate(self, data: Dataset) -> None:
         """Test metrics of the last state, and of the best under `best_`."""
-        self.metrics.update(self._test(data))
-        best = self.folder.checkpoints / "best.keras"
+        tested = self._test(data)
+        self.metrics.update(tested)
+        best, last = (self.folder.checkpoints / f"{name}.keras" for name in ("best", "last"))
         if not best.exists():
             return
+        if not filecmp.cmp(best, last, shallow=False):  # where the last state is the best, the files are one
+            tested = self._tested_with(best, data)
+        self.metrics.update({f"best_{name}": value for name, value in tested.items()})
+
+    def _tested_with(self, checkpoint: Path, data: Dataset) -> dict[str, float]:
+        """Test metrics of a checkpoint, by way of the compiled model; its weights are put back."""
         from fdl_zoo.artifacts.load import load_file
 
         weights = self.model.get_weights()
-        self.model.set_weights(load_file(best).get_weights())
-        self.metrics.update({f"best_{name}": value for name, value in self._test(data).items()})
-        self.model.set_weights(weights)
+        self.model.set_weights(load_file(checkpoint).get_weights())
+        try:
+            return self._test(data)
+        finally:
+            self.model.set_weights(weights)
 
     def _test(self, data: Dataset) -> dict[str, float]:
         from fdl_zoo.training.batches import Batches

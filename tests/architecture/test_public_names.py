@@ -9,6 +9,7 @@ import keras
 import pytest
 
 import fdl_zoo
+from fdl_zoo import catalogue
 from fdl_zoo.option import REQUIRED
 from fdl_zoo.source import BASE_OPTIONS
 
@@ -42,13 +43,12 @@ def test_every_file_says_what_it_is(path):
     assert len(first) <= 120, first
 
 
-@pytest.mark.parametrize("kind", ["models", "optimizers", "callbacks", "datasets"])
-def test_an_entrys_first_line_names_its_chapter(kind):
-    for path in (ROOT / kind).glob("[!_]*.py"):
-        first = ast.get_docstring(ast.parse(path.read_text("utf-8"))).partition("\n")[0]
-        if first.startswith("The user's own"):  # files that no chapter knows
-            continue
-        assert re.search(r"\(chapters? \d", first), f"{path.name}: {first}"
+@pytest.mark.parametrize("registry", catalogue.REGISTRIES.values(), ids=catalogue.REGISTRIES)
+def test_an_entry_of_the_book_names_its_chapter_in_its_first_line(registry):
+    entries = [entry for entry in registry.entries() if entry.card.chapter is not None]
+    assert entries
+    for entry in entries:
+        assert re.search(r"\(chapters? \d", entry.source.summary), f"{entry.name}: {entry.source.summary}"
 
 
 def keras_base_options():

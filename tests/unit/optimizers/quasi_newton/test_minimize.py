@@ -1,6 +1,7 @@
 """The pure core: counts against SciPy, strong Wolfe at every step, a loss that never rises, and what stops it."""
 
 import functools
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -83,9 +84,7 @@ def test_bfgs_reaches_the_optimum_of_scipys_bfgs():
 @pytest.mark.parametrize("direction", DIRECTIONS, ids=METHODS)
 def test_every_accepted_step_satisfies_strong_wolfe_and_the_loss_never_rises(direction):
     states = trace(direction, rosenbrock, start(10), 400)
-    accepted = [
-        state for before, state in zip(states, states[1:], strict=False) if before.progress[3] < state.progress[3]
-    ]
+    accepted = [state for before, state in pairwise(states) if before.progress[3] < state.progress[3]]
     assert len(accepted) > 50
     points = [start(10), *(state.point.numpy() for state in accepted)]
     directions = [states[1].direction.numpy(), *(state.direction.numpy() for state in accepted)]
@@ -137,7 +136,7 @@ def test_the_loss_never_rises_on_random_convex_problems(seed, decades, which):
     matrix = tf.constant(rotation @ np.diag(10 ** rng.uniform(-decades / 2, decades / 2, 6)) @ rotation.T)
     shift = tf.constant(rng.normal(size=6))
     losses = _losses(which, rng.normal(size=6) * 10 ** rng.uniform(-2, 2), matrix, shift)
-    assert all(after <= before for before, after in zip(losses, losses[1:], strict=False))
+    assert all(after <= before for before, after in pairwise(losses))
     assert losses[-1] < losses[0]
 
 
@@ -217,9 +216,9 @@ def test_points_of_any_shape_and_of_float32():
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(InvalidOption, match="no method 'newton'.*lbfgs"):
+    with pytest.raises(InvalidOption, match=r"no method 'newton'.*lbfgs"):
         minimize(rosenbrock, start(2), "newton")
-    with pytest.raises(InvalidData, match="int64.*float32 or float64"):
+    with pytest.raises(InvalidData, match=r"int64.*float32 or float64"):
         minimize(rosenbrock, np.array([1, 2]))
-    with pytest.raises(InvalidOption, match="lbfgs has no option 'memorie'.*memory"):
+    with pytest.raises(InvalidOption, match=r"lbfgs has no option 'memorie'.*memory"):
         minimize(rosenbrock, start(2), "lbfgs", memorie=3)
