@@ -11,7 +11,7 @@ from fdl_zoo.errors import ZooError
 
 
 def load(verbose: bool = False) -> Any:
-    """Import Keras on TensorFlow, register our optimizers, and return the module `keras`.
+    """Import Keras on TensorFlow, register our layers and optimizers, and return the module `keras`.
 
     Args:
         verbose: Let TensorFlow's start-up messages through.
@@ -37,7 +37,8 @@ def _load() -> Any:
     for gpu in tf.config.list_physical_devices("GPU"):
         if not tf.config.experimental.get_memory_growth(gpu):
             _grow_memory(tf, gpu)
-    import fdl_zoo.optimizers  # noqa: F401 -- registers the classes with Keras
+    import fdl_zoo.models
+    import fdl_zoo.optimizers  # noqa: F401 -- both register their classes with Keras
 
     return keras
 

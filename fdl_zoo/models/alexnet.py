@@ -9,7 +9,7 @@ from typing import Literal
 
 import keras
 
-from fdl_zoo.card import Card, Recipe, Variant
+from fdl_zoo.card import Card, Recipe, Reference, Variant
 from fdl_zoo.models import _layers
 
 CARD = Card(
@@ -66,7 +66,16 @@ CARD = Card(
             + 256
             + 256 * 10
             + 10,
-            recipes={"digits": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=20)},
+            recipes={
+                "digits": Recipe(
+                    {"name": "adam", "learning_rate": 0.001},
+                    batch_size=32,
+                    epochs=20,
+                    reference=Reference(
+                        "test_accuracy", 0.97, tolerance=0.025, command="fdl train alexnet_small --data digits"
+                    ),
+                )
+            },
         ),
     },
     ranges={

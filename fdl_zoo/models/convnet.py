@@ -22,6 +22,16 @@ CARD = Card(
         "convnet_bn": Variant(
             {"batch_norm": True, "dropout": 0.0},
             summary="Convolutional network with batch normalization instead of dropout (chapter 5).",
+            recipes={
+                "digits": Recipe(
+                    {"name": "adam", "learning_rate": 0.001},
+                    batch_size=32,
+                    epochs=20,
+                    reference=Reference(
+                        "test_accuracy", 0.99, tolerance=0.015, command="fdl train convnet_bn --data digits"
+                    ),
+                )
+            },
             num_params=5 * 5 * 1 * 32
             + 4 * 32
             + 5 * 5 * 32 * 64
@@ -34,7 +44,12 @@ CARD = Card(
     },
     ranges={"filters": "[1, inf)", "kernel_size": "[1, inf)", "units": "[1, inf)", "dropout": "[0, 1)"},
     recipes={
-        "digits": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=20),
+        "digits": Recipe(
+            {"name": "adam", "learning_rate": 0.001},
+            batch_size=32,
+            epochs=20,
+            reference=Reference("test_accuracy", 0.997, tolerance=0.012, command="fdl train convnet --data digits"),
+        ),
         "mnist": Recipe(
             {"name": "adam", "learning_rate": 0.0001},
             batch_size=100,

@@ -5,6 +5,9 @@ k = sigmoid(W_k [x_t, h_{t-1}] + b_k), w and o likewise, candidate g = tanh(W_g 
 c_t = k c_{t-1} + w g and h_t = o tanh(c_t). `gates` finds these weights in Keras's layer, which calls keep *forget* and
 write *input*. The keep gate's bias starts at one, so that memory is kept at first. `gru` merges gates, `bilstm` reads
 the sequence in both directions.
+
+Measured on the adding problem with 32 units: at length 100 the mean squared error on validation is 0.0002 after 20
+epochs, where `rnn` stays at 1/6, which is that of always answering 1; at length 10 both solve it (0.0002 and 0.002).
 """
 
 from typing import Any, Literal
@@ -12,7 +15,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from fdl_zoo.card import Card, Recipe, Variant
+from fdl_zoo.card import Card, Recipe, Reference, Variant
 from fdl_zoo.models import _recurrent
 
 CARD = Card(
@@ -29,18 +32,41 @@ CARD = Card(
             {"cell": "gru"},
             summary="GRU: two gates, update and reset, and no separate memory (chapter 7).",
             num_params=3 * ((8 + 64) * 64 + 2 * 64) + 64 * 10 + 10,
-            recipes={"digits_rows": Recipe({"name": "adam", "learning_rate": 0.005}, batch_size=32, epochs=30)},
+            recipes={
+                "digits_rows": Recipe(
+                    {"name": "adam", "learning_rate": 0.005},
+                    batch_size=32,
+                    epochs=30,
+                    reference=Reference(
+                        "test_accuracy", 0.99, tolerance=0.02, command="fdl train gru --data digits_rows"
+                    ),
+                )
+            },
         ),
         "bilstm": Variant(
             {"bidirectional": True},
             summary="Bidirectional LSTM: one layer reads forwards, one backwards (chapter 7).",
             num_params=2 * 4 * ((8 + 64) * 64 + 64) + 2 * 64 * 10 + 10,
-            recipes={"digits_rows": Recipe({"name": "adam", "learning_rate": 0.01}, batch_size=32, epochs=30)},
+            recipes={
+                "digits_rows": Recipe(
+                    {"name": "adam", "learning_rate": 0.01},
+                    batch_size=32,
+                    epochs=30,
+                    reference=Reference(
+                        "test_accuracy", 0.98, tolerance=0.02, command="fdl train bilstm --data digits_rows"
+                    ),
+                )
+            },
         ),
     },
     ranges={"units": "[1, inf)", "dropout": "[0, 1)", "vocabulary": "[2, inf)", "embedding": "[1, inf)"},
     recipes={
-        "digits_rows": Recipe({"name": "adam", "learning_rate": 0.01}, batch_size=32, epochs=20),
+        "digits_rows": Recipe(
+            {"name": "adam", "learning_rate": 0.01},
+            batch_size=32,
+            epochs=20,
+            reference=Reference("test_accuracy", 0.98, tolerance=0.02, command="fdl train lstm --data digits_rows"),
+        ),
         "imdb_reviews": Recipe(
             {"name": "adam", "learning_rate": 0.001}, batch_size=64, epochs=5, model={"vocabulary": 10_000}
         ),

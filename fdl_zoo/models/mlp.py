@@ -4,6 +4,10 @@ He normal initial weights are Keras's: cut off at two standard deviations and wi
 book's 2 / inputs (`book_normal` is not cut off, `uniform` is the book's comparison, on [-1, 1)). The output is logits.
 The notes put a ReLU on them, as `relu_logits` does: a class whose logit is below zero for every example gets no
 gradient.
+
+Measured on the validation digits over five seeds (`tests/unit/models/test_claims.py`): He normal 0.956, cut off or not,
+against 0.911 for uniform weights (SGD, rate 0.1, 5 epochs); the ReLU on the logits costs 0.980 to 0.824 (Adam, 15
+epochs); at SGD's rate of 5, batch norm reaches 0.933 where the plain network stays at chance.
 """
 
 from typing import Literal

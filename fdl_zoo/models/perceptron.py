@@ -6,7 +6,7 @@ rule does, but by how wrong an example is instead of whether it is.
 
 import keras
 
-from fdl_zoo.card import Card, Recipe
+from fdl_zoo.card import Card, Recipe, Reference
 from fdl_zoo.models import _layers
 
 CARD = Card(
@@ -18,7 +18,16 @@ CARD = Card(
     num_params=30 + 1,
     tags=("dense", "convex"),
     ranges={"l1": "[0, inf)", "l2": "[0, inf)"},
-    recipes={"breast_cancer": Recipe({"name": "adam", "learning_rate": 0.01}, batch_size=32, epochs=50)},
+    recipes={
+        "breast_cancer": Recipe(
+            {"name": "adam", "learning_rate": 0.01},
+            batch_size=32,
+            epochs=50,
+            reference=Reference(
+                "test_accuracy", 0.959, tolerance=0.03, command="fdl train perceptron --data breast_cancer"
+            ),
+        )
+    },
 )
 
 

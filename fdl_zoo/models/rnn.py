@@ -8,7 +8,7 @@ from typing import Literal
 
 import keras
 
-from fdl_zoo.card import Card, Recipe
+from fdl_zoo.card import Card, Recipe, Reference
 from fdl_zoo.models import _recurrent
 
 CARD = Card(
@@ -22,7 +22,12 @@ CARD = Card(
     capabilities=("sequence",),
     ranges={"units": "[1, inf)", "vocabulary": "[2, inf)", "embedding": "[1, inf)"},
     recipes={
-        "digits_rows": Recipe({"name": "adam", "learning_rate": 0.003}, batch_size=32, epochs=30),
+        "digits_rows": Recipe(
+            {"name": "adam", "learning_rate": 0.003},
+            batch_size=32,
+            epochs=30,
+            reference=Reference("test_accuracy", 0.976, tolerance=0.02, command="fdl train rnn --data digits_rows"),
+        ),
         "imdb_reviews": Recipe(
             {"name": "adam", "learning_rate": 0.001}, batch_size=64, epochs=5, model={"vocabulary": 10_000}
         ),

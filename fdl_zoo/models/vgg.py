@@ -5,7 +5,7 @@
 
 import keras
 
-from fdl_zoo.card import Card, Recipe, Variant
+from fdl_zoo.card import Card, Recipe, Reference, Variant
 from fdl_zoo.errors import InvalidOption
 from fdl_zoo.models import _layers
 
@@ -101,7 +101,16 @@ CARD = Card(
             + 128
             + 128 * 10
             + 10,
-            recipes={"digits": Recipe({"name": "adam", "learning_rate": 0.001}, batch_size=32, epochs=20)},
+            recipes={
+                "digits": Recipe(
+                    {"name": "adam", "learning_rate": 0.001},
+                    batch_size=32,
+                    epochs=20,
+                    reference=Reference(
+                        "test_accuracy", 0.991, tolerance=0.015, command="fdl train vgg_small --data digits"
+                    ),
+                )
+            },
         ),
     },
     ranges={"convolutions": "[1, inf)", "filters": "[1, inf)", "units": "[1, inf)", "dropout": "[0, 1)"},
