@@ -6,9 +6,10 @@ from typing import Any
 
 from fdl_zoo.card import Card
 from fdl_zoo.discovery import Discovery
+from fdl_zoo.entry import KINDS, Failure
 from fdl_zoo.errors import InvalidName, PluginError
 from fdl_zoo.keras_source import keras_entries
-from fdl_zoo.registry import KINDS, Failure, Registry
+from fdl_zoo.registry import Registry
 
 discovery = Discovery()
 models, optimizers, callbacks, datasets = (Registry(kind, discovery, discovery.absent, keras_entries) for kind in KINDS)

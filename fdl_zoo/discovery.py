@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from fdl_zoo.registry import KINDS, NAMING, Entry, Failure, normalise
+from fdl_zoo.entry import KINDS, NAMING, Entry, Failure, normalise
 
 GROUPS = {f"fdl_zoo.{kind}": kind for kind in KINDS}
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from fdl_zoo.registry import Entry
+from fdl_zoo.entry import Entry
 
 _ABSTRACT = {"Optimizer", "OptimizerMap", "Callback", "CallbackList", "Loss", "Metric"}
 

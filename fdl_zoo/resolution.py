@@ -12,10 +12,10 @@ import yaml
 
 from fdl_zoo import catalogue, rules
 from fdl_zoo.card import Recipe
+from fdl_zoo.entry import Entry, normalise
 from fdl_zoo.errors import InvalidName, InvalidSpec, UnknownName
 from fdl_zoo.layers import REFERENCES, Layer, Merge, recipe_values
 from fdl_zoo.option import REQUIRED
-from fdl_zoo.registry import Entry, normalise
 from fdl_zoo.source import BASE_OPTIONS
 from fdl_zoo.spec import RunSpec, validated
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from fdl_zoo import availability, catalogue
+from fdl_zoo.entry import Entry
 from fdl_zoo.errors import InvalidOption, InvalidSpec
 from fdl_zoo.keras_source import keras_names
-from fdl_zoo.registry import Entry
 from fdl_zoo.spec import RunSpec
 from fdl_zoo.tasks import TASKS
 
@@ -94,6 +94,11 @@ def _placement(spec: RunSpec) -> None:
         raise InvalidSpec("strategy multiworker cannot be used in this version: train on the devices of one machine.")
     if spec.block is not None:
         raise InvalidSpec("block cannot be set in this version: training goes step by step.")
+    if spec.precision == "mixed_float16" and several:
+        raise InvalidSpec(
+            f"precision mixed_float16 cannot be used on several devices ({spec.devices}): Keras looks for overflow"
+            " on the first only; use mixed_bfloat16, which needs no loss scaling."
+        )
     if spec.jit and several:
         raise InvalidSpec(
             f"jit cannot be true on several devices ({spec.devices}): Keras cannot compile a replicated step;"

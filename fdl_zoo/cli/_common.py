@@ -132,7 +132,7 @@ class EntryName(click.ParamType):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The names that begin so, with their summaries."""
         from fdl_zoo import catalogue
-        from fdl_zoo.registry import normalise
+        from fdl_zoo.entry import normalise
 
         registries = [catalogue.registry(self.kind)] if self.kind else catalogue.REGISTRIES.values()
         origin = "keras" if incomplete.lower().startswith("keras") else None

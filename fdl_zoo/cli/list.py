@@ -40,7 +40,7 @@ def command(ctx: click.Context, /, kind: str | None, match: tuple[str, ...], nam
 
 
 def _kinds(incomplete: str) -> list[str]:
-    from fdl_zoo.registry import KINDS
+    from fdl_zoo.entry import KINDS
 
     return [kind for kind in KINDS if kind.startswith(incomplete)]
 

@@ -1,10 +1,11 @@
 """The models: one file per entry, the folder listing is the catalogue.
 
-Importing this registers the models' own layers with Keras, so that saved models load.
+Importing this package imports Keras and every entry, which registers the models' own layers: saved models load.
 """
 
-from fdl_zoo.models._layers import LocalResponseNormalization
-from fdl_zoo.models._recurrent import AveragedCell, LearnedStateRNN
-from fdl_zoo.models.quadratic import QuadraticBowl
+import importlib
+import pkgutil
 
-__all__ = ["AveragedCell", "LearnedStateRNN", "LocalResponseNormalization", "QuadraticBowl"]
+for _entry in pkgutil.iter_modules(__path__):
+    if not _entry.name.startswith("_"):
+        importlib.import_module(f"{__name__}.{_entry.name}")

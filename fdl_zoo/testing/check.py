@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fdl_zoo import catalogue
+from fdl_zoo.entry import Entry
 from fdl_zoo.errors import ZooError
 from fdl_zoo.option import REQUIRED
-from fdl_zoo.registry import Entry
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from fdl_zoo.entry import normalise
 from fdl_zoo.errors import InvalidOption
 from fdl_zoo.option import REQUIRED, Option
-from fdl_zoo.registry import normalise
 from fdl_zoo.testing.check import Check, Subject, law, require
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from fdl_zoo import catalogue
-from fdl_zoo.registry import KINDS
+from fdl_zoo.entry import KINDS
 from fdl_zoo.testing import callbacks, datasets, models, optimizers
 from fdl_zoo.testing.check import Check, Outcome, Report, require
 

@@ -11,8 +11,8 @@ import pytest
 from fdl_zoo import catalogue
 from fdl_zoo.card import Card
 from fdl_zoo.data import Dataset, Split, split_indices
+from fdl_zoo.entry import normalise
 from fdl_zoo.option import Interval, Option, Type
-from fdl_zoo.registry import normalise
 from fdl_zoo.testing import KITS, Outcome, Report, check_dataset, check_model, check_plugin, conformance, run
 from fdl_zoo.testing.callbacks import Notes
 from fdl_zoo.testing.variation import other_values

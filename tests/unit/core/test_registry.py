@@ -7,8 +7,9 @@ import pytest
 
 from fdl_zoo.card import Card, Variant
 from fdl_zoo.data import Dataset
+from fdl_zoo.entry import Entry, Failure, normalise
 from fdl_zoo.errors import InvalidCard, InvalidName, InvalidOption, PluginError, UnknownName
-from fdl_zoo.registry import Entry, Failure, Registry, normalise
+from fdl_zoo.registry import Registry
 
 
 @pytest.fixture
