@@ -8,7 +8,7 @@ import keras
 from fdl_zoo.card import Card
 from fdl_zoo.errors import InvalidOption
 
-CARD = Card(chapter=4, tags=("quasi-newton",), capabilities=("full_batch",))
+CARD = Card(chapter=4, tags=("quasi-newton",))
 
 _AUGMENTATION = ("AugMix", "CutMix", "MixUp", "RandAugment")
 _MAX_NORM = (keras.constraints.MaxNorm, keras.constraints.MinMaxNorm)

@@ -22,7 +22,7 @@ CARD = Card(
         "c2": "(0, 1)",
         "gradient_accumulation_steps": "[2, inf)",
     },
-    recipes={"*": Recipe(batch_size="full", steps_per_epoch=20, callbacks=("accepted_point",))},
+    recipes={"*": Recipe(batch_size="full", steps_per_epoch=20)},
 )
 
 
