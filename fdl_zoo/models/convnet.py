@@ -2,6 +2,7 @@
 
 The book reports 99.4 % on MNIST with Adam. `convnet_bn` normalizes the logits of convolutional and dense layers over
 the batch, which the notes say removes the need for dropout: it has none.
+After 8 epochs of batches of 100 digits it is behind (validation 0.962 against 0.983 with dropout, five seeds).
 """
 
 import keras

@@ -8,6 +8,10 @@ gradient.
 Measured on the validation digits over five seeds (`tests/unit/models/test_claims.py`): He normal 0.956, cut off or not,
 against 0.911 for uniform weights (SGD, rate 0.1, 5 epochs); the ReLU on the logits costs 0.980 to 0.824 (Adam, 15
 epochs); at SGD's rate of 5, batch norm reaches 0.933 where the plain network stays at chance.
+
+What does not show on digits: linear activations reach 0.980 there as ReLU does (on two spirals they fail), and on 100
+training digits L2 and dropout narrow the gap in cross-entropy (0.267 and 0.278 against 0.302; max norm 0.226)
+but hardly that in accuracy, and validation cross-entropy itself is higher with each of the three.
 """
 
 from typing import Literal

@@ -90,7 +90,7 @@ def test_every_nonlinearity_learns_more_than_none():
         keras.utils.set_random_seed(0)
         model = mlp.build((2,), 1, activation=name)
         model.compile(keras.optimizers.Adam(0.01), keras.losses.BinaryCrossentropy(from_logits=True))
-        model.fit(spirals.train.x, spirals.train.y, batch_size=100, epochs=60, verbose=0)
+        model.fit(spirals.train.x, spirals.train.y, batch_size=100, epochs=100, verbose=0)
         found[name] = np.mean((model.predict(spirals.validation.x, verbose=0)[:, 0] > 0) == spirals.validation.y)
     assert found.pop("linear") < 0.75
     assert min(found.values()) > 0.9
