@@ -30,8 +30,9 @@ def check(spec: RunSpec, origins: Mapping[str, str]) -> None:
     _shape(model, data)
     _placement(spec)
     _names(spec, data)
-    if data.card.source.startswith("tfds:"):
-        availability.require(data.card.source, spec.data.options.get("data_dir"))
+    source = f"tfds:{spec.data.options['source']}" if "source" in spec.data.options else data.card.source
+    if source.startswith("tfds:"):
+        availability.require(source, spec.data.options.get("data_dir"))
 
 
 def _full_batch(spec: RunSpec, origins: Mapping[str, str], model: Entry, optimizer: Entry) -> None:

@@ -50,6 +50,8 @@ class TerminateOnNaN(Resumable, keras.callbacks.Callback):
 
     def _check(self, metric: str, logs: Mapping[str, Any] | None, step: int | None) -> None:
         value = (logs or {}).get(metric)
+        if getattr(self.model.optimizer, "stop_reason", None) == "running":
+            return  # a line search takes back a step that leads there
         if value is None or math.isfinite(float(value)) or self.failure is not None:
             return
         self.epoch, self.step = self._now, step

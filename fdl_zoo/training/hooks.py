@@ -34,9 +34,11 @@ class Recording(keras.callbacks.Callback):
     def __init__(self, folder: RunFolder, notify: Callable[[], None], system: SystemSampler) -> None:
         super().__init__()
         self.folder, self.notify, self.system = folder, notify, system
+        self.begun = False
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Start the clock; a schedule has set this epoch's learning rate by then."""
+        """Start the clock; a schedule has set this epoch's learning rate, and nobody has refused the model by then."""
+        self.begun = True
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fdl_zoo import backend, catalogue
+from fdl_zoo import backend, catalogue, data_checks
 from fdl_zoo.data import Context, Dataset
 from fdl_zoo.errors import InvalidData, TrainingFailed, ZooError
 from fdl_zoo.layers import make_layers
@@ -106,7 +106,7 @@ class _Training:
     verbose: bool = False
     sender: Sender | None = None
     model: Any = None
-    begun: bool = False
+    recording: Any = None
     metrics: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> Run:
@@ -127,7 +127,7 @@ class _Training:
             self._end("KILLED", "interrupted from the keyboard")
             raise
         except BaseException as error:
-            if isinstance(error, ZooError) and error.exit_status == 2 and not self.begun:
+            if isinstance(error, ZooError) and error.exit_status == 2 and not (self.recording and self.recording.begun):
                 self.folder.discard()
             else:
                 self._end("FAILED", _reason(error))
@@ -201,14 +201,33 @@ class _Training:
                 f" {len(data.train)} examples."
             )
         validation = Batches(data.validation, evaluation_batch(spec))
-        self.begun = True
         with closing(SystemSampler()) as system:
-            callbacks += [Recording(self.folder, notify, system), Reporting(self.progress)]
+            self.recording = Recording(self.folder, notify, system)
+            callbacks += [self.recording, Reporting(self.progress)]
             self.model.fit(
                 batches, epochs=spec.epochs, validation_data=validation, callbacks=callbacks, shuffle=False, verbose=0
             )
+        self._record_search()
         if watch.failure:
             raise TrainingFailed(f"{watch.failure} The checkpoints of {self.folder.name} before it are kept.")
+
+    def _record_search(self) -> None:
+        """Record and say how a searching optimizer ended: why, after how many evaluations, with which loss."""
+        optimizer = self.model.optimizer
+        if not hasattr(optimizer, "stop_reason"):
+            return
+        found = {
+            "stop_reason": optimizer.stop_reason,
+            "evaluations": optimizer.evaluations,
+            "steps": optimizer.steps,
+            "accepted_loss": optimizer.accepted_loss,
+            "notice": optimizer.notice,
+        }
+        self.folder.update_facts(search=found)
+        self.progress.say(
+            f"{self.spec.optimizer.name}: {optimizer.stop_reason} after {optimizer.evaluations} evaluations and"
+            f" {optimizer.steps} steps, loss {optimizer.accepted_loss:.6g}"
+        )
 
     def _evaluate(self, data: Dataset) -> None:
         """Test metrics of the last state, and of the best under `best_`."""
@@ -296,14 +315,12 @@ def evaluation_batch(spec: RunSpec) -> int | str:
 
 
 def check_data(data: Dataset, spec: RunSpec) -> None:
-    """Refuse a dataset that the model's card rules out, now that its real shape and task are known.
+    """Refuse data that are no good, or that the model's card rules out now that their task is known.
 
     Raises:
-        InvalidData: With both tasks, or the part that is empty.
+        InvalidData: What is wrong with the data, or both tasks.
     """
-    for name, split in data.splits.items():
-        if len(split) == 0:
-            raise InvalidData(f"{spec.data.name} cannot be trained on: its {name} split is empty.")
+    data_checks.check(data, spec.data.name)
     tasks = catalogue.models.find(spec.model.name).card.tasks
     if tasks and data.task not in tasks:
         raise InvalidData(
