@@ -8,10 +8,35 @@ import pytest
 import yaml
 
 import fdl_zoo as fdl
+from fdl_zoo import catalogue
 from fdl_zoo.errors import InvalidData, InvalidOption, InvalidSpec, TrainingFailed
 from fdl_zoo.training.progress import Silent
 
 QUIET = {"progress": Silent(), "settings": ["tracking.enabled=false"]}
+
+
+@pytest.fixture
+def registrations():
+    """What a test registers is withdrawn after it."""
+    yield
+    for registry in catalogue.REGISTRIES.values():
+        for key in list(registry._registered):
+            registry._withdraw(key, None)
+
+
+def two_numbers():
+    x = np.random.default_rng(0).uniform(0.1, 1, (64, 2)).astype("float32")
+    parts = [fdl.Split(x[start::4], x[start::4]) for start in (0, 1, 2)]
+    return fdl.Dataset(*parts, (2,), 2, "regression")
+
+
+def breaks_in_the_second_epoch():
+    class Break(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.layers[-1].kernel.assign(np.full(self.model.layers[-1].kernel.shape, np.nan))
+
+    return Break()
 
 
 @pytest.fixture(scope="module")
@@ -94,19 +119,13 @@ def test_another_seed_gives_other_weights(run, tmp_path):
 
 
 @pytest.mark.parametrize("loss", ["half_squared_error", "mse", "KLDivergence"])
-def test_a_loss_by_name_trains_a_regression(loss, tmp_path):
+def test_a_loss_by_name_trains_a_regression(loss, tmp_path, registrations):
+    fdl.register_dataset("two_numbers", fdl.Card(task="regression", input_shape=(2,), num_outputs=2))(two_numbers)
     run = fdl.train(
         "mlp", data="two_numbers", loss=loss, epochs=1, optimizer="sgd", batch_size=8, root=tmp_path, **QUIET
     )
     assert np.isfinite(run.metrics["test_loss"])
     assert "test_mean_absolute_error" in run.metrics
-
-
-@fdl.register_dataset("two_numbers", fdl.Card(task="regression", input_shape=(2,), num_outputs=2))
-def two_numbers():
-    x = np.random.default_rng(0).uniform(0.1, 1, (64, 2)).astype("float32")
-    parts = [fdl.Split(x[start::4], x[start::4]) for start in (0, 1, 2)]
-    return fdl.Dataset(*parts, (2,), 2, "regression")
 
 
 def test_half_squared_error_is_the_books():
@@ -152,7 +171,8 @@ def test_a_loss_that_is_not_finite_ends_the_run_as_failed(tmp_path):
     assert "loss is" in failed.folder.reason
 
 
-def test_the_last_good_checkpoint_stays(tmp_path):
+def test_the_last_good_checkpoint_stays(tmp_path, registrations):
+    fdl.register_callback("breaks_in_the_second_epoch")(breaks_in_the_second_epoch)
     with pytest.raises(TrainingFailed):
         fdl.train("mlp", epochs=4, callbacks=["breaks_in_the_second_epoch"], root=tmp_path, **QUIET)
     failed = fdl.find_run("last", root=tmp_path)
@@ -160,17 +180,7 @@ def test_the_last_good_checkpoint_stays(tmp_path):
     assert all(np.isfinite(each).all() for each in failed.model.get_weights())
 
 
-@fdl.register_callback("breaks_in_the_second_epoch")
-def breaks_in_the_second_epoch():
-    class Break(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
-                self.model.layers[-1].kernel.assign(np.full(self.model.layers[-1].kernel.shape, np.nan))
-
-    return Break()
-
-
-def test_a_callback_gets_the_context_of_its_run(tmp_path):
+def test_a_callback_gets_the_context_of_its_run(tmp_path, registrations):
     seen = []
 
     @fdl.register_callback("looks_around")
@@ -197,7 +207,7 @@ def test_a_callback_gets_the_context_of_its_run(tmp_path):
         ({"model": "mlp", "optimizer": object()}, InvalidSpec, "give a name"),
     ],
 )
-def test_what_is_refused_before_the_first_step_leaves_nothing(given, error, says, tmp_path):
+def test_what_is_refused_before_the_first_step_leaves_nothing(given, error, says, tmp_path, registrations):
     @fdl.register_dataset("says_nothing")
     def says_nothing():
         split = fdl.Split(np.zeros((4, 2), "float32"), np.zeros(4))
