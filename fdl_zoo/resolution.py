@@ -115,8 +115,12 @@ def _named(layers: list[Layer]) -> dict[str, Entry]:
 def _with_paths(layer: Layer) -> Layer:
     """An existing path given as data chooses `folder`, `csv` or `npz`."""
     data = layer.values.get("data")
-    if not isinstance(data, str) or ("/" not in data and not Path(data).suffix) or not Path(data).exists():
+    if not isinstance(data, str) or ("/" not in data and not Path(data).suffix):
         return layer
+    if not Path(data).exists():
+        if Path(data).suffix in (".csv", ".npz") or data.startswith((".", "/", "~")):
+            raise InvalidSpec(f"The data {data!r} cannot be read: there is no such file or folder.")
+        return layer  # a plugin's name has a slash too
     kind = "folder" if Path(data).is_dir() else Path(data).suffix.lstrip(".").lower()
     if kind not in ("folder", "csv", "npz"):
         raise InvalidSpec(f"The data {data!r} cannot be read: give a folder of images, a .csv or a .npz file.")

@@ -79,7 +79,9 @@ class MlflowTracker:
     def log_facts(self, spec: str, facts: Mapping[str, Any]) -> None:
         """Parameters from the specification, tags and the dataset from the facts, and the specification as a file."""
         self._log_params(dict(flattened(yaml.safe_load(spec) or {})))
-        self._log_tags({name: value for name, value in facts.items() if name != "dataset"})
+        # The origin of each value would drown the tags that runs are told apart by; the run's folder has them.
+        untagged = ("dataset", "origins")
+        self._log_tags({name: value for name, value in facts.items() if name not in untagged and value is not None})
         self._log_tags(standard_tags(facts))
         if facts.get("dataset"):
             self._client.log_inputs(self._run_id, [dataset_input(facts["dataset"])])

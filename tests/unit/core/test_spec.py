@@ -492,3 +492,9 @@ def test_nothing_heavy_is_imported(zoo):
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", ["nothing.csv", "./images", "/tmp/not/there.npz"])
+def test_a_path_that_is_not_there_is_said_to_be_none(path):
+    with pytest.raises(InvalidSpec, match="there is no such file or folder"):
+        resolve(make_layers("mlp", path))
