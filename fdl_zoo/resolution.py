@@ -16,7 +16,7 @@ from fdl_zoo.entry import Entry, normalise
 from fdl_zoo.errors import InvalidName, InvalidSpec, UnknownName
 from fdl_zoo.layers import REFERENCES, Layer, Merge, recipe_values
 from fdl_zoo.option import REQUIRED
-from fdl_zoo.source import BASE_OPTIONS
+from fdl_zoo.signature import BASE_OPTIONS
 from fdl_zoo.spec import RunSpec, validated
 
 DEFAULTS = Layer("default", {"optimizer": "adam"})

@@ -14,7 +14,7 @@ import numpy as np
 
 from fdl_zoo.entry import normalise
 from fdl_zoo.option import Option
-from fdl_zoo.source import BASE_OPTIONS
+from fdl_zoo.signature import BASE_OPTIONS
 from fdl_zoo.testing.check import Check, Subject, costly, law, require
 from fdl_zoo.testing.facts import add_facts, is_own_package, stays_out_of_packages
 from fdl_zoo.testing.variation import other_values

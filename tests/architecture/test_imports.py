@@ -19,7 +19,9 @@ ROOMS = {
     "tasks": ("", ""),
     "card": ("errors tasks", ""),
     "option": ("errors", ""),
-    "source": ("errors card option", ""),
+    "literal": ("errors card", ""),
+    "signature": ("errors literal option", ""),
+    "source": ("errors card literal option signature", ""),
     "entry": ("errors card option source", ""),
     "registry": ("errors tasks card option entry", ""),
     "discovery": ("errors entry", ""),
@@ -31,7 +33,7 @@ ROOMS = {
     "spec": ("errors", "pydantic yaml"),
     "layers": ("errors card spec", "yaml"),
     "rules": ("errors tasks entry keras_source catalogue availability spec", "yaml"),
-    "resolution": ("errors card option source entry catalogue spec layers rules", "pydantic yaml"),
+    "resolution": ("errors card option signature entry catalogue spec layers rules", "pydantic yaml"),
     "backend": ("errors", "keras tensorflow"),
     "models": (ENTRY, "keras tensorflow numpy"),
     "optimizers": (ENTRY, "keras tensorflow numpy"),
@@ -50,7 +52,7 @@ ROOMS = {
         "numpy scipy matplotlib yaml",
     ),
     "testing": (
-        "errors tasks card option source entry catalogue data availability spec",
+        "errors tasks card option signature entry catalogue data availability spec",
         "numpy keras tensorflow pytest",
     ),
 }

@@ -11,7 +11,7 @@ import pytest
 import fdl_zoo
 from fdl_zoo import catalogue
 from fdl_zoo.option import REQUIRED
-from fdl_zoo.source import BASE_OPTIONS
+from fdl_zoo.signature import BASE_OPTIONS
 
 ROOT = Path(fdl_zoo.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))

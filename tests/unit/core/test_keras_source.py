@@ -9,7 +9,7 @@ import pytest
 from fdl_zoo.catalogue import callbacks, optimizers
 from fdl_zoo.errors import UnknownName
 from fdl_zoo.keras_source import keras_entries, keras_names
-from fdl_zoo.source import BASE_OPTIONS
+from fdl_zoo.signature import BASE_OPTIONS
 
 BASES = {"optimizers": keras.optimizers.Optimizer, "callbacks": keras.callbacks.Callback}
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from fdl_zoo.errors import InvalidCard, InvalidOption
 from fdl_zoo.option import REQUIRED, Interval, Option, Type, convert_options
-from fdl_zoo.source import _read_annotation
+from fdl_zoo.signature import read_annotation
 
 
 def typed(annotation):
-    return _read_annotation(ast.parse(annotation, mode="eval").body, "option")
+    return read_annotation(ast.parse(annotation, mode="eval").body, "option")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from fdl_zoo.card import CARD_FIELDS, Card, Recipe, Reference, Variant
 from fdl_zoo.errors import InvalidCard
 from fdl_zoo.option import REQUIRED
-from fdl_zoo.source import BASE_OPTIONS, read_callable, read_card, read_entry
+from fdl_zoo.signature import BASE_OPTIONS
+from fdl_zoo.source import read_callable, read_card, read_entry
 from fdl_zoo.tasks import TASKS
 
 
