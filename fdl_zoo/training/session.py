@@ -1,0 +1,273 @@
+"""One training session: names become a model inside a strategy's scope, `fit` trains it, the folder records it."""
+
+import filecmp
+import importlib
+import threading
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fdl_zoo import backend, catalogue, data_checks
+from fdl_zoo.data import Context, Dataset
+from fdl_zoo.errors import InvalidData, TrainingFailed, ZooError
+from fdl_zoo.spec import EntryReference, RunSpec
+from fdl_zoo.tracking import default_uri
+from fdl_zoo.tracking.folder import RunFolder
+from fdl_zoo.tracking.recorder import Recorder
+from fdl_zoo.tracking.sender import Sender
+from fdl_zoo.tracking.system import SystemSampler
+from fdl_zoo.training import provenance
+from fdl_zoo.training.interruption import Terminated, terminable
+from fdl_zoo.training.progress import Progress
+from fdl_zoo.training.run import Run
+
+FULL_BATCH_STEPS = 20
+
+
+@dataclass
+class Session:
+    """One training, from its folder to its end.
+
+    Args:
+        spec: What is trained.
+        folder: The run's folder, owned by this process.
+        progress: What shows the progress.
+        verbose: Let TensorFlow's messages through.
+    """
+
+    spec: RunSpec
+    folder: RunFolder
+    progress: Progress
+    verbose: bool = False
+    sender: Sender | None = None
+    model: Any = None
+    recording: Any = None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> Run:
+        """Train; whatever happens, the folder says how it ended, and the store is told.
+
+        What the user can put right and is found before the first step (a device that is not there, data that do not
+        fit) leaves nothing behind.
+        """
+        if self.spec.tracking.enabled:  # imported beside TensorFlow, so that the sender finds it there
+            threading.Thread(target=importlib.import_module, args=("fdl_zoo.tracking.mlflow",), daemon=True).start()
+        try:
+            with terminable():
+                self._train()
+        except Terminated:
+            self._end("KILLED", "SIGTERM")
+            raise
+        except KeyboardInterrupt:
+            self._end("KILLED", "interrupted from the keyboard")
+            raise
+        except BaseException as error:
+            if isinstance(error, ZooError) and error.exit_status == 2 and not (self.recording and self.recording.begun):
+                self.folder.discard()
+            else:
+                self._end("FAILED", _reason(error))
+            raise
+        self._end("FINISHED")
+        return Run(self.folder, self.model)
+
+    def _end(self, status: str, reason: str = "") -> None:
+        self.progress.end()
+        self.folder.finish(status, reason, self.metrics)
+        self._start_sending()
+        if self.sender:
+            message = self.sender.close(timeout=3.0 if status == "KILLED" else 20.0)
+            if message:
+                self.progress.say(message)
+
+    def _start_sending(self) -> None:
+        if self.spec.tracking.enabled and self.sender is None:
+            self.sender = Sender(self.folder, self.spec.tracking.uri or default_uri(self.folder.root))
+
+    def _train(self) -> None:
+        started = time.perf_counter()
+        backend.load(self.verbose)
+        from fdl_zoo.training.numerics import numerics
+        from fdl_zoo.training.strategy import place
+
+        placement = place(self.spec.devices, self.spec.strategy)
+        data = catalogue.load_dataset(self.spec.data.name, **self.spec.data.options)
+        check_data(data, self.spec)
+        with numerics(self.spec.seed, self.spec.precision):
+            with placement.scope():
+                self.model = build_model(self.spec, data)
+            self._start_sending()
+            self.folder.update_facts(**self._facts(data, placement.devices))
+            self._fit(data)
+            self._evaluate(data)
+            self._package(data)
+        self.metrics["seconds"] = time.perf_counter() - started
+
+    def _facts(self, data: Dataset, devices: tuple[str, ...]) -> dict[str, Any]:
+        source = catalogue.datasets.find(self.spec.data.name).card.source
+        sizes = {name: len(split) for name, split in data.splits.items()}
+        return {
+            "versions": provenance.versions(self.spec),
+            "git_commit": provenance.git_commit(),
+            "dataset": {"name": self.spec.data.name, "digest": data.digest(), "source": source, "sizes": sizes},
+            "chosen": {"devices": list(devices), "jit": bool(self.spec.jit)},
+            "num_params": self.model.count_params(),
+        }
+
+    def _fit(self, data: Dataset) -> None:
+        from fdl_zoo.training.batches import Batches
+        from fdl_zoo.training.hooks import Recording, Reporting
+
+        spec = self.spec
+        notify = self.sender.notify if self.sender else lambda: None
+        context = Context(
+            self.model,
+            data,
+            Recorder(self.folder, notify),
+            self.folder.path,
+            spec,
+            self.folder.run_id or self.folder.name,
+        )
+        callbacks, watch = make_callbacks(spec, context)
+        steps = spec.steps_per_epoch or FULL_BATCH_STEPS
+        batches = Batches(data.train, spec.batch_size, seed=spec.seed, steps=steps, drop_remainder=spec.drop_remainder)
+        if len(batches) == 0:
+            raise InvalidData(
+                f"batch_size {spec.batch_size} cannot be used with drop_remainder: the training split has"
+                f" {len(data.train)} examples."
+            )
+        validation = Batches(data.validation, evaluation_batch(spec))
+        with closing(SystemSampler()) as system:
+            self.recording = Recording(self.folder, notify, system)
+            callbacks += [self.recording, Reporting(self.progress)]
+            self.model.fit(
+                batches, epochs=spec.epochs, validation_data=validation, callbacks=callbacks, shuffle=False, verbose=0
+            )
+        self._record_search()
+        if watch.failure:
+            raise TrainingFailed(f"{watch.failure} The checkpoints of {self.folder.name} before it are kept.")
+
+    def _record_search(self) -> None:
+        """Record and say how a searching optimizer ended: why, after how many evaluations, with which loss."""
+        optimizer = self.model.optimizer
+        if not hasattr(optimizer, "stop_reason"):
+            return
+        found = {
+            "stop_reason": optimizer.stop_reason,
+            "evaluations": optimizer.evaluations,
+            "steps": optimizer.steps,
+            "accepted_loss": optimizer.accepted_loss,
+            "notice": optimizer.notice,
+        }
+        self.folder.update_facts(search=found)
+        self.progress.say(
+            f"{self.spec.optimizer.name}: {optimizer.stop_reason} after {optimizer.evaluations} evaluations and"
+            f" {optimizer.steps} steps, loss {optimizer.accepted_loss:.6g}"
+        )
+
+    def _evaluate(self, data: Dataset) -> None:
+        """Test metrics of the last state, and of the best under `best_`."""
+        tested = self._test(data)
+        self.metrics.update(tested)
+        best, last = (self.folder.checkpoints / f"{name}.keras" for name in ("best", "last"))
+        if not best.exists():
+            return
+        if not filecmp.cmp(best, last, shallow=False):  # where the last state is the best, the files are one
+            tested = self._tested_with(best, data)
+        self.metrics.update({f"best_{name}": value for name, value in tested.items()})
+
+    def _tested_with(self, checkpoint: Path, data: Dataset) -> dict[str, float]:
+        """Test metrics of a checkpoint, by way of the compiled model; its weights are put back."""
+        from fdl_zoo.artifacts.load import load_file
+
+        weights = self.model.get_weights()
+        self.model.set_weights(load_file(checkpoint).get_weights())
+        try:
+            return self._test(data)
+        finally:
+            self.model.set_weights(weights)
+
+    def _test(self, data: Dataset) -> dict[str, float]:
+        from fdl_zoo.training.batches import Batches
+
+        batches = Batches(data.test, evaluation_batch(self.spec))
+        found = self.model.evaluate(batches, verbose=0, return_dict=True)
+        return {f"test_{name}": float(value) for name, value in found.items()}
+
+    def _package(self, data: Dataset) -> None:
+        """Put the model that a store serves beside the run: raw units in, probabilities out."""
+        if self.sender is None or data.task == "objective":  # an objective predicts nothing
+            return
+        from fdl_zoo.tracking.mlflow import package_model
+
+        versions = self.folder.facts["versions"]
+        package_model(
+            self.model,
+            self.folder.model,
+            input_example=data.normalization.invert(data.train.take(np.arange(min(3, len(data.train))))[0]),
+            class_names=data.class_names,
+            normalization=data.normalization,
+            task=data.task,
+            requires=[f"{name}=={versions[name]}" for name in ("fdl-zoo", *provenance.plugins(self.spec))],
+        )
+
+
+def build_model(spec: RunSpec, data: Dataset) -> Any:
+    """The compiled `keras.Model` of a specification; to be called inside the strategy's scope."""
+    from fdl_zoo.training.losses import make_loss, make_metrics
+
+    model = catalogue.create_model(
+        spec.model.name, input_shape=data.input_shape, num_outputs=data.num_outputs, **spec.model.options
+    )
+    model.compile(
+        optimizer=catalogue.create_optimizer(spec.optimizer.name, **spec.optimizer.options),
+        loss=make_loss(data.task, spec.loss),
+        metrics=make_metrics(data.task, spec.metrics),
+        jit_compile=bool(spec.jit),
+    )
+    return model
+
+
+def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any]:
+    """The callbacks of a run in their order, and the one that watches for a loss that is not finite.
+
+    A full-batch optimizer's accepted point comes first, so that all others see it; checkpoints and the watch are in
+    every run, and those that the user configures replace them.
+    """
+    named = list(spec.callbacks)
+    optimizer = catalogue.optimizers.find(spec.optimizer.name)
+    if "full_batch" in optimizer.card.capabilities:
+        named.insert(0, EntryReference(name="accepted_point"))
+    if not any(each.name == "checkpoint" for each in named):
+        named.append(EntryReference(name="checkpoint", monitor=spec.monitor, every=spec.checkpoint.every))
+    named = [each for each in named if each.name != "terminate_on_nan"] + [EntryReference(name="terminate_on_nan")]
+    made = [catalogue.create_callback(each.name, context, **each.options) for each in named]
+    return made, made[-1]
+
+
+def evaluation_batch(spec: RunSpec) -> int | str:
+    """Examples per step of an evaluation: as in training, since that fits in memory."""
+    return spec.batch_size
+
+
+def check_data(data: Dataset, spec: RunSpec) -> None:
+    """Refuse data that are no good, or that the model's card rules out now that their task is known.
+
+    Raises:
+        InvalidData: What is wrong with the data, or both tasks.
+    """
+    data_checks.check(data, spec.data.name)
+    tasks = catalogue.models.find(spec.model.name).card.tasks
+    if tasks and data.task not in tasks:
+        raise InvalidData(
+            f"{spec.model.name} cannot train on {spec.data.name}: it is a model for {' or '.join(tasks)}, and this"
+            f" dataset is for {data.task}."
+        )
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).strip().partition("\n")[0]
+    return text if isinstance(error, ZooError) else f"{type(error).__name__}: {text}"
