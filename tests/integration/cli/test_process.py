@@ -92,8 +92,9 @@ def test_a_run_killed_outright_is_seen_as_interrupted_and_its_history_stays(tmp_
 
 @pytest.mark.slow
 def test_the_same_specification_gives_the_same_weights_in_another_process(tmp_path):
-    import keras
     import numpy as np
+
+    from fdl_zoo import load_model
 
     paths = []
     for _ in range(2):
@@ -101,7 +102,7 @@ def test_the_same_specification_gives_the_same_weights_in_another_process(tmp_pa
             "train", "mlp", "--epochs", "2", "--set", "model.dropout=0.2", "--no-tracking", "--json", cwd=tmp_path
         )
         paths.append(json.loads(done.stdout)["model_path"])
-    one, two = (keras.models.load_model(path).get_weights() for path in paths)
+    one, two = (load_model(path).get_weights() for path in paths)
     for ours, theirs in zip(one, two, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
