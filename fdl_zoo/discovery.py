@@ -139,7 +139,7 @@ def _installed_plugin(distribution: importlib.metadata.Distribution) -> Plugin |
         if "[fdl_zoo." not in text:  # their metadata need not be parsed
             return None
         plugin.distribution = _named(distribution.name)
-        plugin.version = distribution.version or ""
+        plugin.version = _version(distribution)
         for point in distribution.entry_points:
             if point.group in GROUPS:
                 _add_entry(plugin, GROUPS[point.group], point.name, point.value)
@@ -147,6 +147,14 @@ def _installed_plugin(distribution: importlib.metadata.Distribution) -> Plugin |
         plugin.fail("metadata", f"{folder.name} cannot be read: {error}.")
     plugin.seconds = time.perf_counter() - started
     return plugin
+
+
+def _version(distribution: importlib.metadata.Distribution) -> str:
+    """Its version; empty where the metadata have none."""
+    try:
+        return distribution.version or ""
+    except KeyError:  # so says the backport, which answers once any library has imported it
+        return ""
 
 
 def _named(name: object) -> str:

@@ -294,7 +294,7 @@ REFUSED = [
     (("train", "mlp", "--set", "epochs=["), "it is not YAML"),
     (("train", "mlp", "--set", "steps_per_epoch=5"), "it goes with batch_size full only"),
     (("train", "--config", "nothing.yaml"), "'nothing.yaml' does not exist"),
-    (("train", "mlp", "--data", "/nowhere/data.npz"), "No dataset is named '/nowhere/data.npz'"),
+    (("train", "mlp", "--data", "/nowhere/data.npz"), "The data '/nowhere/data.npz' cannot be read"),
     (("train", "mlp", "--plugins-dir", "nowhere"), "'nowhere' does not exist"),
     (("train", "quadratic", "--data", "digits"), "quadratic cannot train on digits"),
     (("runs", "--status", "done"), "'done' is not one of"),
