@@ -84,7 +84,7 @@ class QuasiNewton(BaseOptimizer):
 
     def direction(self, count: int, dtype: tf.DType) -> Direction:
         """The method, for so many parameters of this dtype."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each entry says its own
 
     def build(self, variables: list[keras.Variable]) -> None:
         """Create the state for the variables; a second call changes nothing."""
