@@ -29,6 +29,7 @@ _HOMES = {
     "fdl_zoo.data": ("Dataset", "Split", "Normalization", "Context"),
     "fdl_zoo.errors": ("ZooError",),
     "fdl_zoo.spec": ("RunSpec",),
+    "fdl_zoo.training.accelerate": ("accelerate",),
     "fdl_zoo.training.trainer": ("train",),
     "fdl_zoo.training.runs": ("runs", "find_run"),
     "fdl_zoo.training.run": ("Run",),

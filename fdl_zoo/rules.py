@@ -93,8 +93,6 @@ def _placement(spec: RunSpec) -> None:
     several = spec.devices is not None and len(spec.devices.split(",")) > 1
     if spec.strategy == "multiworker" or spec.workers is not None:
         raise InvalidSpec("strategy multiworker cannot be used in this version: train on the devices of one machine.")
-    if spec.block is not None:
-        raise InvalidSpec("block cannot be set in this version: training goes step by step.")
     if spec.precision == "mixed_float16" and several:
         raise InvalidSpec(
             f"precision mixed_float16 cannot be used on several devices ({spec.devices}): Keras looks for overflow"

@@ -23,6 +23,8 @@ class AcceptedPoint(keras.callbacks.Callback):
     weights alone. With any other optimizer it does nothing.
     """
 
+    at_block_end = True
+
     def __init__(self) -> None:
         super().__init__()
         self._shown = False

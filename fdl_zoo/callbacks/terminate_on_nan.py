@@ -23,6 +23,8 @@ class TerminateOnNaN(Resumable, keras.callbacks.Callback):
 
     STATE = ("epoch", "step")
 
+    at_block_end = True
+
     def __init__(self) -> None:
         super().__init__()
         self.failure: str | None = None
@@ -41,12 +43,19 @@ class TerminateOnNaN(Resumable, keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Looks at the loss, which Keras averages over the epoch's steps: once not finite, it stays so."""
-        self._check("loss", logs, batch)
+        self._check("loss", logs, batch - self._steps_since(batch))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Looks at the losses of the epoch, also that on validation data."""
         for metric in ("loss", "val_loss"):
             self._check(metric, logs, None)
+
+    def _steps_since(self, batch: int) -> int:
+        """Steps between the first loss that is not finite and the end of the block, where several steps are one call."""
+        losses = getattr(getattr(self.model.train_function, "__self__", None), "losses", ())
+        wrong = [step for step, loss in enumerate(losses) if not math.isfinite(loss)]
+        whole = getattr(self.model, "steps_per_execution", 1)
+        return whole - 1 - wrong[0] if wrong else 0
 
     def _check(self, metric: str, logs: Mapping[str, Any] | None, step: int | None) -> None:
         value = (logs or {}).get(metric)

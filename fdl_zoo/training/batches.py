@@ -48,8 +48,12 @@ class Batches(keras.utils.PyDataset):
         return whole if self.drop_remainder or not rest else whole + 1
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        start = 0 if self.full else index * self.batch_size
-        return self.split.take(self._order[start : start + self.batch_size], self.epoch)
+        return self.split.take(self.indices(index), self.epoch)
+
+    def indices(self, step: int) -> np.ndarray:
+        """Which examples a step of this epoch takes [batch]."""
+        start = 0 if self.full else step * self.batch_size
+        return self._order[start : start + self.batch_size]
 
     def on_epoch_end(self) -> None:
         """Go on to the next epoch's order."""

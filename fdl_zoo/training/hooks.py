@@ -55,6 +55,8 @@ class Recording(keras.callbacks.Callback):
 class Reporting(keras.callbacks.Callback):
     """Hands epochs, and steps where they are wanted, to a `Progress`."""
 
+    at_block_end = True
+
     def __init__(self, progress: Progress) -> None:
         super().__init__()
         self.progress = progress
@@ -71,7 +73,7 @@ class Reporting(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Hand on the step."""
         if self.progress.wants_steps:
-            self.progress.step(self._epoch, batch + 1, logs or {})
+            self.progress.step(self._epoch, min(batch + 1, self.params["steps"] or 1), logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Hand on the epoch's metrics."""

@@ -113,11 +113,12 @@ class Session:
             "versions": provenance.versions(self.spec),
             "git_commit": provenance.git_commit(),
             "dataset": {"name": self.spec.data.name, "digest": data.digest(), "source": source, "sizes": sizes},
-            "chosen": {"devices": list(devices), "jit": bool(self.spec.jit)},
+            "chosen": {"devices": list(devices)},
             "num_params": self.model.count_params(),
         }
 
     def _fit(self, data: Dataset) -> None:
+        from fdl_zoo.training.accelerate import install
         from fdl_zoo.training.batches import Batches
         from fdl_zoo.training.hooks import Recording, Reporting
 
@@ -139,16 +140,28 @@ class Session:
                 f"batch_size {spec.batch_size} cannot be used with drop_remainder: the training split has"
                 f" {len(data.train)} examples."
             )
-        validation = Batches(data.validation, evaluation_batch(spec))
+        callbacks.append(Reporting(self.progress))
+        feed, choice = install(
+            self.model, batches, jit=spec.jit, block=spec.block, callbacks=callbacks, epochs=spec.epochs
+        )
+        self._record_choice(choice)
+        validation, _ = install(self.model, Batches(data.validation, evaluation_batch(spec)), jit=choice.jit)
         with closing(SystemSampler()) as system:
             self.recording = Recording(self.folder, notify, system)
-            callbacks += [self.recording, Reporting(self.progress)]
+            callbacks.insert(-1, self.recording)
             self.model.fit(
-                batches, epochs=spec.epochs, validation_data=validation, callbacks=callbacks, shuffle=False, verbose=0
+                feed, epochs=spec.epochs, validation_data=validation, callbacks=callbacks, shuffle=False, verbose=0
             )
         self._record_search()
         if watch.failure:
             raise TrainingFailed(f"{watch.failure} The checkpoints of {self.folder.name} before it are kept.")
+
+    def _record_choice(self, choice: Any) -> None:
+        """Record what the engine chose and why; say it where somebody made the blocks short."""
+        chosen = {"jit": choice.jit, "block": choice.block, "resident": choice.resident, "reasons": choice.reasons}
+        self.folder.update_facts(chosen=self.folder.facts["chosen"] | chosen)
+        if choice.block == 1 and "looks at" in choice.reasons["block"]:
+            self.progress.say(f"blocks are one step long: {choice.reasons['block']}")
 
     def _record_search(self) -> None:
         """Record and say how a searching optimizer ended: why, after how many evaluations, with which loss."""
@@ -191,10 +204,12 @@ class Session:
             self.model.set_weights(weights)
 
     def _test(self, data: Dataset) -> dict[str, float]:
+        from fdl_zoo.training.accelerate import install
         from fdl_zoo.training.batches import Batches
 
-        batches = Batches(data.test, evaluation_batch(self.spec))
-        found = self.model.evaluate(batches, verbose=0, return_dict=True)
+        jit = self.folder.facts["chosen"]["jit"]
+        feed, _ = install(self.model, Batches(data.test, evaluation_batch(self.spec)), jit=jit)
+        found = self.model.evaluate(feed, verbose=0, return_dict=True)
         return {f"test_{name}": float(value) for name, value in found.items()}
 
     def _package(self, data: Dataset) -> None:

@@ -1,0 +1,121 @@
+"""What the engine chooses by itself, and why: where data lie, how long a block is, and whether XLA compiles it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import psutil
+
+BLOCK_SECONDS = 0.5  # signals and callbacks act at a block's end
+OPERATIONS_PER_SECOND = 2e10  # of one CPU core at such work: an order of magnitude is enough
+RESIDENT_SHARE = 0.25  # of the memory that is free
+COMPILED_STEPS = 1000  # fewer do not pay for the seconds that XLA takes to compile them
+STREAMED_BYTES = 64 * 2**20  # of a block that is read from disk
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a model is trained.
+
+    Args:
+        resident: The data stay on the device.
+        block: Steps per compiled call.
+        jit: XLA compiles the block.
+        reasons: Of each, a sentence, by its name.
+    """
+
+    resident: bool
+    block: int
+    jit: bool
+    reasons: dict[str, str]
+
+
+def choose(
+    model: keras.Model,
+    *,
+    example_bytes: int,
+    examples: int,
+    in_memory: bool,
+    batch_size: int,
+    jit: bool | None = None,
+    block: int | None = None,
+    every_step: str = "",
+    total_steps: int | None = None,
+) -> Choice:
+    """The way to train a model on data of a size; what is given is kept.
+
+    Args:
+        model: Compiled and built.
+        example_bytes: Of one example with its target.
+        examples: Of the split.
+        in_memory: The split is in memory already and never changes.
+        batch_size: Examples per step.
+        jit: Given by the user, or None.
+        block: Likewise.
+        total_steps: Of the whole training; None where that is not known.
+        every_step: Who needs to be called at every step; empty where nobody does.
+    """
+    reasons = {}
+    size, free = example_bytes * examples, psutil.virtual_memory().available
+    resident = in_memory and size <= RESIDENT_SHARE * free
+    where = f"{size / 2**20:.1f} MiB, {free / 2**20:.0f} MiB are free"
+    reasons["resident"] = f"the data {'stay on the device' if resident else 'are streamed'}: {where}"
+    if not in_memory:
+        reasons["resident"] = "the data are streamed: they are read from disk, or change from epoch to epoch"
+    if jit is None:
+        jit, reasons["jit"] = _jit(model, total_steps)
+    else:
+        reasons["jit"] = "as given"
+    if block is not None:
+        reasons["block"] = "as given"
+    elif every_step:
+        block, reasons["block"] = 1, f"{every_step} looks at every step"
+    else:
+        seconds = batch_size * operations(model) / OPERATIONS_PER_SECOND
+        block = math.ceil(BLOCK_SECONDS / max(seconds, 1e-9))
+        reasons["block"] = f"a step takes about {1e3 * seconds:.2g} ms, a block at most about {BLOCK_SECONDS} s"
+        if not resident:
+            block = min(block, max(1, STREAMED_BYTES // (batch_size * example_bytes)))
+    return Choice(resident, max(1, block), jit, reasons)
+
+
+def operations(model: keras.Model) -> float:
+    """About how many multiplications and additions a step does per example: forward, and twice that backward."""
+    return 6.0 * sum(
+        math.prod(weight.shape) * _uses(layer) for layer in _leaves(model) for weight in layer.trainable_variables
+    )
+
+
+def _uses(layer: Any) -> int:
+    """How often a layer uses its weights for one example: at each place of a convolution, at each time step."""
+    try:
+        shape = layer.output.shape if "Conv" in type(layer).__name__ else layer.input.shape
+    except (AttributeError, ValueError):  # a model that is not functional does not know
+        return 1
+    if "Conv" in type(layer).__name__:
+        return math.prod(size or 1 for size in shape[1:-1])
+    return (shape[1] or 1) if len(shape) == 3 else 1
+
+
+def _leaves(model: keras.Model) -> list[Any]:
+    return [layer for layer in model._flatten_layers(include_self=False) if not list(layer._flatten_layers(False))]
+
+
+def _jit(model: keras.Model, total_steps: int | None) -> tuple[bool, str]:
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if replicas > 1:
+        return False, f"XLA compiles the work of one device, and there are {replicas} replicas"
+    kinds = {type(layer).__name__ for layer in model._flatten_layers()}
+    convolution = sorted(kind for kind in kinds if "Conv" in kind)
+    if convolution and not _on_gpu():
+        return False, f"on a CPU XLA's loops compute a {convolution[0]} on one core only"
+    if total_steps is not None and total_steps < COMPILED_STEPS:
+        return False, f"{total_steps} steps are too few to pay for compiling them"
+    return True, "XLA fuses the many small operations of a step"
+
+
+def _on_gpu() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("GPU"))

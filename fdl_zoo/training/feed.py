@@ -1,0 +1,174 @@
+"""Feeds `fit` and `evaluate` with blocks of steps: rows of indices into data that stay on the device, or are streamed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+
+from fdl_zoo.training.batches import Batches
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one compiled call works through.
+
+    Args:
+        data: Inputs, targets and, where there are any, weights: tuple of [examples, ...].
+        rows: Indices of each step's examples [steps, batch]; None where every step takes all of `data`.
+        count: How many of the steps are to be done; the rest only keep the shape, so that nothing is compiled anew.
+    """
+
+    data: tuple[Any, ...]
+    rows: np.ndarray | None
+    count: int
+
+
+class Feed(DataAdapter):
+    """The batches of a split in blocks; pass it to `fit` or `evaluate` of an accelerated model as `x`.
+
+    Keras takes a data adapter as it is. Each epoch it asks for an iterator and hands that to the train function, which
+    draws blocks from it; whoever draws single batches (a model compiled anew, say) gets them too.
+
+    Args:
+        batches: The order of examples and where they come from.
+        model: Whose `steps_per_execution` is the length of a block.
+        resident: Keep the whole split on the device; else each block is read while the one before it is computed.
+    """
+
+    def __init__(self, batches: Batches, model: keras.Model, resident: bool) -> None:
+        self.batches, self.model = batches, model
+        self.data: tuple[np.ndarray, ...] | None = None
+        if resident:
+            self.data = batches.split.take(np.arange(len(batches.split)))
+
+    @property
+    def block(self) -> int:
+        """Steps per compiled call."""
+        return self.model.steps_per_execution
+
+    @property
+    def num_batches(self) -> int:
+        """Steps per epoch."""
+        return len(self.batches)
+
+    @property
+    def batch_size(self) -> int:
+        """Examples per step."""
+        return self.batches.batch_size
+
+    @property
+    def has_partial_batch(self) -> bool:
+        """Whether the last step of an epoch has fewer examples."""
+        return bool(self.partial_batch_size)
+
+    @property
+    def partial_batch_size(self) -> int:
+        """Examples of that step; 0 where all are whole."""
+        return 0 if self.batches.full or self.batches.drop_remainder else len(self.batches.split) % self.batch_size
+
+    def get_tf_dataset(self) -> "Epochs":
+        """What Keras takes an iterator from at the start of each epoch."""
+        return Epochs(self)
+
+
+class Epochs(tf.distribute.DistributedDataset):
+    """An iterable that Keras does not distribute again: our blocks are divided among replicas where they are run."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+
+    def __iter__(self) -> "Epoch":
+        return Epoch(self.feed)
+
+    @property
+    def element_spec(self) -> Any:
+        """Of a batch."""
+        raise NotImplementedError
+
+    def reduce(self, initial_state: Any, reduce_func: Any) -> Any:
+        """Not used by Keras."""
+        raise NotImplementedError
+
+
+class Epoch(Iterator):
+    """One pass over a feed, in blocks or batch by batch; at its end the next epoch's order is drawn."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed, self.step = feed, 0
+        self._streamed: Iterator | None = None
+
+    def __next__(self) -> tuple[np.ndarray, ...]:
+        if self.step >= len(self.feed.batches):
+            raise StopIteration
+        batch = self.feed.batches[self.step]
+        self._advance(1)
+        return batch
+
+    def next_block(self) -> list[Block]:
+        """The steps of the next block: those with whole batches, then the last one where it is smaller."""
+        batches = self.feed.batches
+        if self.step >= len(batches):
+            raise StopIteration
+        steps = range(self.step, min(self.step + self.feed.block, len(batches)))
+        if self.feed.data is None:
+            if self._streamed is None:
+                self._streamed = self._stream()
+            found = next(self._streamed)
+        else:
+            found = self._resident(steps)
+        self._advance(len(steps))
+        return found
+
+    def _resident(self, steps: range) -> list[Block]:
+        feed = self.feed
+        if feed.batches.full:
+            return [Block(feed.data, None, len(steps))]
+        whole = [feed.batches.indices(step) for step in steps]
+        partial = len(whole[-1]) < feed.batch_size
+        if partial:
+            whole.pop()
+        blocks = []
+        if whole:
+            rows = np.zeros((min(feed.block, len(feed.batches)), feed.batch_size), np.int32)
+            rows[: len(whole)] = whole
+            blocks.append(Block(feed.data, rows, len(whole)))
+        if partial:  # handed over: XLA would fuse this one gather into the step, and round otherwise than plain `fit`
+            blocks.append(Block(feed.batches[steps[-1]], None, 1))
+        return blocks
+
+    def _stream(self) -> Iterator[list[Block]]:
+        """Blocks read from disk, one ahead of the computation."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        starts = range(self.step, len(self.feed.batches), self.feed.block)
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self._read, starts[0])
+            for following in [*starts[1:], None]:
+                ready = coming.result()
+                if following is not None:
+                    coming = reader.submit(self._read, following)
+                yield ready
+
+    def _read(self, start: int) -> list[Block]:
+        feed = self.feed
+        batches = [feed.batches[step] for step in range(start, min(start + feed.block, len(feed.batches)))]
+        rest = batches.pop() if len(batches[-1][0]) < feed.batch_size else None
+        blocks = []
+        if batches:
+            steps = min(feed.block, len(feed.batches))
+            padded = batches + batches[:1] * (steps - len(batches))
+            data = tuple(np.concatenate(arrays) for arrays in zip(*padded, strict=True))
+            rows = np.arange(steps * feed.batch_size, dtype=np.int32).reshape(steps, feed.batch_size)
+            blocks.append(Block(data, rows, len(batches)))
+        if rest is not None:
+            blocks.append(Block(rest, None, 1))
+        return blocks
+
+    def _advance(self, steps: int) -> None:
+        self.step += steps
+        if self.step >= len(self.feed.batches):
+            self.feed.batches.on_epoch_end()

@@ -1,0 +1,248 @@
+"""The engine against plain Keras: the same weights bit for bit, in blocks of any length, from memory or from disk."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import fdl_zoo as fdl
+from fdl_zoo.data import Split
+from fdl_zoo.errors import InvalidData, InvalidOption
+from fdl_zoo.training.accelerate import install
+from fdl_zoo.training.batches import Batches, epoch_order
+from fdl_zoo.training.engine import Engine
+
+LAYERS = keras.layers
+EXAMPLES, BATCH, EPOCHS = 130, 25, 2  # the last batch has five
+
+
+class OnDisk(Split):
+    """A split that has no arrays, as one on disk."""
+
+    def __init__(self, x, y):
+        self._arrays = np.asarray(x), np.asarray(y)
+
+    def __len__(self):
+        return len(self._arrays[0])
+
+    def take(self, indices, epoch=0):
+        return tuple(array[indices] for array in self._arrays)
+
+
+class Doubled(keras.Model):
+    """A model with a train step of its own, which knows nothing of us."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = LAYERS.Dense(3)
+        self.seen = keras.metrics.Mean(name="seen")
+
+    def call(self, x):
+        return self.dense(x)
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = 2.0 * tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, self(x), from_logits=True))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        self.seen.update_state(loss)
+        return {"seen": self.seen.result()}
+
+
+def network(kind):
+    body = {
+        "dense": ((8,), [LAYERS.Dense(16, activation="relu"), LAYERS.Dropout(0.3)]),
+        "convolution": (
+            (8, 8, 1),
+            [LAYERS.Conv2D(4, 3, activation="relu"), LAYERS.BatchNormalization(), LAYERS.MaxPool2D(2), LAYERS.Flatten()],
+        ),
+        "recurrent": ((6, 2), [LAYERS.SimpleRNN(5)]),
+        "gated": ((6, 2), [LAYERS.LSTM(5)]),
+    }
+    shape, layers = body[kind]
+    return shape, keras.Sequential([keras.Input(shape), *layers, LAYERS.Dense(3)])
+
+
+def made(kind, jit=False, optimizer="adam"):
+    keras.utils.set_random_seed(0)
+    shape, model = network(kind)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=jit)
+    return shape, model
+
+
+def examples(shape, count=EXAMPLES):
+    random = np.random.default_rng(0)
+    return random.normal(size=(count, *shape)).astype(keras.config.floatx()), random.integers(0, 3, count)
+
+
+def plain_fit(model, x, y, batch_size=BATCH, epochs=EPOCHS):
+    """Keras's own `fit` on the batches of our order."""
+    loss = []
+    for epoch in range(epochs):
+        order = epoch_order(len(x), 0, epoch)
+        data = tf.data.Dataset.from_generator(
+            lambda order=order: ((x[rows], y[rows]) for rows in np.split(order, range(batch_size, len(x), batch_size))),
+            output_signature=(tf.TensorSpec((None, *x.shape[1:]), x.dtype), tf.TensorSpec((None,), y.dtype)),
+        ).apply(tf.data.experimental.assert_cardinality(-(-len(x) // batch_size)))
+        loss += model.fit(data, epochs=1, verbose=0).history["loss"]
+    return loss
+
+
+def equal(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("kind", "jit"),
+    [(kind, jit) for kind in ("dense", "convolution", "recurrent", "gated") for jit in (False, True)],
+)
+def test_blocks_equal_plain_fit_bit_for_bit(kind, jit):
+    shape, plain = made(kind, jit)
+    x, y = examples(shape)
+    loss = plain_fit(plain, x, y)
+    _, model = made(kind, jit)
+    history = model.fit(fdl.accelerate(model, x, y, batch_size=BATCH, jit=jit, block=4), epochs=EPOCHS, verbose=0)
+    assert equal(plain, model)
+    assert history.history["loss"] == loss
+
+
+@pytest.mark.parametrize("block", [1, 2, 5, 6, 100])
+def test_the_length_of_a_block_changes_nothing_and_a_split_on_disk_is_as_one_in_memory(block):
+    shape, model = made("dense")
+    x, y = examples(shape)
+    model.fit(fdl.accelerate(model, x, y, batch_size=BATCH, jit=False, block=3), epochs=EPOCHS, verbose=0)
+    for split in (Split(x, y), OnDisk(x, y)):
+        _, other = made("dense")
+        feed = fdl.accelerate(other, split, batch_size=BATCH, jit=False, block=block)
+        assert (feed.data is None) == isinstance(split, OnDisk)
+        other.fit(feed, epochs=EPOCHS, verbose=0)
+        assert equal(model, other)
+
+
+def test_a_train_step_of_ones_own_is_kept():
+    x, y = examples((8,))
+    models = []
+    for _ in range(2):
+        keras.utils.set_random_seed(0)
+        model = Doubled()
+        model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+        model(x[:2])
+        models.append(model)
+    plain, model = models
+    plain_fit(plain, x, y, epochs=1)
+    history = model.fit(fdl.accelerate(model, x, y, batch_size=BATCH, jit=False), verbose=0)
+    assert equal(plain, model)
+    assert set(history.history) == {"seen"}
+
+
+def test_every_step_s_loss_is_returned():
+    shape, model = made("dense", optimizer=keras.optimizers.SGD(0.0))
+    x, y = examples(shape)
+    model.layers[-2].rate = 0.0  # no dropout: then each batch's loss is a function of the batch
+    feed = fdl.accelerate(model, x, y, batch_size=BATCH, jit=False, block=100)
+    model.fit(feed, verbose=0)
+    order = epoch_order(len(x), 0, 0)
+    expected = [
+        keras.losses.sparse_categorical_crossentropy(y[rows], model(x[rows]), from_logits=True).numpy().mean()
+        for rows in np.split(order, range(BATCH, len(x), BATCH))
+    ]
+    np.testing.assert_allclose(Engine.of(model).losses, expected, rtol=1e-5)
+
+
+def test_validation_and_evaluation_go_the_same_way():
+    shape, model = made("convolution")
+    x, y = examples(shape)
+    feed = fdl.accelerate(model, x, y, batch_size=BATCH, jit=False)
+    held_out = fdl.accelerate(model, x[:60], y[:60], batch_size=BATCH, shuffle=False, jit=False)
+    history = model.fit(feed, validation_data=held_out, epochs=2, verbose=0).history
+    evaluated = model.evaluate(held_out, verbose=0, return_dict=True)
+    _, plain = made("convolution")
+    plain.set_weights(model.get_weights())
+    assert history["val_loss"][-1] == evaluated["loss"]
+    assert evaluated == plain.evaluate(x[:60], y[:60], batch_size=BATCH, verbose=0, return_dict=True)
+
+
+def test_plain_arrays_still_train_and_a_model_compiled_anew_takes_the_feed():
+    shape, model = made("dense")
+    x, y = examples(shape)
+    feed = fdl.accelerate(model, x, y, batch_size=BATCH, jit=False, block=2)
+    model.fit(x, y, batch_size=BATCH, verbose=0)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert Engine.of(model) is None
+    model.fit(feed, verbose=0)
+
+
+def test_a_callback_that_looks_at_every_batch_is_called_at_every_batch():
+    class Counting(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.batches = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.batches.append(batch)
+
+    counting = Counting()
+    shape, model = made("dense")
+    x, y = examples(shape)
+    batches = Batches(Split(x, y), BATCH, seed=0)
+    feed, choice = install(model, batches, callbacks=[counting])
+    model.fit(feed, callbacks=[counting], verbose=0)
+    assert counting.batches == list(range(6))
+    assert "Counting" in choice.reasons["block"]
+
+
+@pytest.mark.parametrize("kind", ["dense", "convolution", "recurrent"])
+def test_two_replicas_equal_one_device_in_float64_with_an_uneven_last_batch(kind, two_replicas):
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        weights = []
+        for scope in (two_replicas.scope, None):
+            keras.utils.set_random_seed(0)
+            if scope:
+                with scope():
+                    shape, model = made_without_chance(kind)
+            else:
+                shape, model = made_without_chance(kind)
+            x, y = examples(shape)
+            model.fit(fdl.accelerate(model, x, y, batch_size=BATCH, jit=False, block=4), verbose=0)
+            weights.append(model.get_weights())
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
+
+
+def made_without_chance(kind):
+    """Without dropout, and with batch normalization over all replicas."""
+    keras.utils.set_random_seed(0)
+    shape, model = network(kind)
+    layers = [keras.Input(shape)]
+    for layer in model.layers:
+        if isinstance(layer, LAYERS.Dropout):
+            continue
+        if isinstance(layer, LAYERS.BatchNormalization):
+            layers.append(LAYERS.BatchNormalization(synchronized=True))
+        else:
+            layers.append(type(layer).from_config(layer.get_config()))
+    model = keras.Sequential(layers)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
+    return shape, model
+
+
+def test_bad_input_is_answered_with_a_sentence(two_replicas):
+    shape, model = network("dense")
+    x, y = examples(shape)
+    with pytest.raises(InvalidOption, match="not compiled"):
+        fdl.accelerate(model, x, y)
+    _, model = made("dense")
+    with pytest.raises(InvalidData, match="0 examples"):
+        fdl.accelerate(model, x[:0], y[:0])
+    with pytest.raises(InvalidData, match="130 inputs and 5 targets"):
+        fdl.accelerate(model, x, y[:5])
+    with two_replicas.scope():
+        _, model = made("dense")
+    with pytest.raises(InvalidOption, match="2 replicas"):
+        fdl.accelerate(model, x, y, jit=True)
