@@ -81,9 +81,7 @@ class Loop:
         self.strategy = model.distribute_strategy
         self.replicas = self.strategy.num_replicas_in_sync
         self._logs: Any = None
-        # A step that is not compiled keeps a function of its own, or TensorFlow fuses its operations otherwise inside
-        # the loop than in plain `fit`, and rounds otherwise.
-        self._one_step = self._one if jit else tf.function(self._one, experimental_attributes={"_noinline": True})
+        self._any_length: Any = step if jit else None
         self._compiled = tf.function(self._run, jit_compile=jit)
 
     def put(self, data: tuple[Any, ...]) -> Any:
@@ -132,7 +130,7 @@ class Loop:
     def _log_zeros(self, data: Any, rows: Any, weights: Any) -> Any:
         """Zeros in the form of the step's logs, found by tracing one step, which also builds optimizer and metrics."""
         if self._logs is None:
-            one = tf.function(lambda *given: self._one_step(*given, tf.constant(0)))
+            one = tf.function(lambda *given: self._one(*given, tf.constant(0)))
             specs = one.get_concrete_function(data, rows, weights).structured_outputs
             self._logs = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), specs)
         return self._logs
@@ -140,7 +138,8 @@ class Loop:
     def _one(self, data: Any, rows: Any, weights: Any, index: tf.Tensor) -> Any:
         """One step: gather the batch, on each replica its share, and call the model's own step."""
         if self.replicas == 1:
-            return self.step(_gathered(data, rows, index))
+            batch = _gathered(data, rows, index)
+            return self._as_in_fit(batch)(batch)
 
         def replica_step(data: Any, rows: Any, weight: Any) -> Any:
             batch = _gathered(data, rows, index)
@@ -153,6 +152,18 @@ class Loop:
         logs = self.strategy.run(replica_step, args=(data, rows, weights))
         return tf.nest.map_structure(lambda value: self.strategy.experimental_local_results(value)[0], logs)
 
+    def _as_in_fit(self, batch: tuple[tf.Tensor, ...]) -> Callable:
+        """The step as plain `fit` traces it where XLA does not compile it: for batches of any length.
+
+        TensorFlow fuses the operations of that graph; a step traced or fused otherwise rounds otherwise. So it is
+        a function of its own, for any length, that is not inlined into the loop.
+        """
+        if self._any_length is None:
+            specs = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in batch)
+            attributes = {"_noinline": True}
+            self._any_length = tf.function(self.step, input_signature=[specs], experimental_attributes=attributes)
+        return self._any_length
+
     def _run(self, data: Any, rows: Any, weights: Any, count: tf.Tensor, logs: Any) -> tuple[Any, tf.Tensor]:
         tracker = next((each for each in self.model.metrics if each.name == "loss"), None)
         size = rows.shape[0] if rows is not None and self.replicas == 1 else count
@@ -160,7 +171,7 @@ class Loop:
 
         def body(index: tf.Tensor, _: Any, losses: tf.TensorArray) -> tuple[Any, ...]:
             before = _sums(tracker)
-            logs = self._one_step(data, rows, weights, index)
+            logs = self._one(data, rows, weights, index)
             total, number = (after - was for after, was in zip(_sums(tracker), before, strict=True))
             return index + 1, logs, losses.write(index, tf.cast(total / number, losses.dtype))
 

@@ -1,4 +1,4 @@
-"""Feeds `fit` and `evaluate` with blocks of steps: rows of indices into data that stay on the device, or are streamed."""
+"""Feeds `fit` and `evaluate` with blocks of steps: indices into data that stay on the device, or are streamed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
