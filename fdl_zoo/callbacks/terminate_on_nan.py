@@ -51,7 +51,7 @@ class TerminateOnNaN(Resumable, keras.callbacks.Callback):
             self._check(metric, logs, None)
 
     def _steps_since(self, batch: int) -> int:
-        """Steps between the first loss that is not finite and the end of the block, where several steps are one call."""
+        """Steps from the first loss that is not finite to the end of the block, where one call runs several steps."""
         losses = getattr(getattr(self.model.train_function, "__self__", None), "losses", ())
         wrong = [step for step, loss in enumerate(losses) if not math.isfinite(loss)]
         whole = getattr(self.model, "steps_per_execution", 1)

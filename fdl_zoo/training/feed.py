@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
 from fdl_zoo.training.batches import Batches
+from fdl_zoo.training.strategy import Undivided
 
 
 @dataclass(frozen=True)
@@ -70,28 +70,9 @@ class Feed(DataAdapter):
         """Examples of that step; 0 where all are whole."""
         return 0 if self.batches.full or self.batches.drop_remainder else len(self.batches.split) % self.batch_size
 
-    def get_tf_dataset(self) -> "Epochs":
+    def get_tf_dataset(self) -> Undivided:
         """What Keras takes an iterator from at the start of each epoch."""
-        return Epochs(self)
-
-
-class Epochs(tf.distribute.DistributedDataset):
-    """An iterable that Keras does not distribute again: our blocks are divided among replicas where they are run."""
-
-    def __init__(self, feed: Feed) -> None:
-        self.feed = feed
-
-    def __iter__(self) -> "Epoch":
-        return Epoch(self.feed)
-
-    @property
-    def element_spec(self) -> Any:
-        """Of a batch."""
-        raise NotImplementedError
-
-    def reduce(self, initial_state: Any, reduce_func: Any) -> Any:
-        """Not used by Keras."""
-        raise NotImplementedError
+        return Undivided(lambda: Epoch(self))
 
 
 class Epoch(Iterator):

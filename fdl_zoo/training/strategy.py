@@ -2,10 +2,12 @@
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import tensorflow as tf
 
 from fdl_zoo.errors import InvalidOption
 
@@ -25,8 +27,6 @@ class Placement:
     @contextmanager
     def scope(self) -> Iterator[None]:
         """Model and optimizer must be made inside: an optimizer captures the strategy when it is constructed."""
-        import tensorflow as tf
-
         with self.strategy.scope() if self.strategy else tf.device(f"/{self.devices[0]}"):
             yield
 
@@ -41,8 +41,6 @@ def place(devices: str | None, strategy: str = "auto") -> Placement:
     Raises:
         InvalidOption: A device is malformed, named twice or not there; the message lists those that are.
     """
-    import tensorflow as tf
-
     names = _parse(devices) if devices else None
     if names:
         _split_cpu(names)
@@ -64,9 +62,30 @@ def mirrored(names: tuple[str, ...]) -> Any:
     A second one would number its collective operations as the first did, and TensorFlow refuses the first of them that
     has another shape ("Shape mismatch in the collective instance").
     """
-    import tensorflow as tf
-
     return tf.distribute.MirroredStrategy(list(names))
+
+
+class Undivided(tf.distribute.DistributedDataset):
+    """Data that Keras does not distribute again: the engine divides each batch among the replicas where it is run.
+
+    Args:
+        iterate: Makes the iterator of an epoch.
+    """
+
+    def __init__(self, iterate: Callable[[], Iterator]) -> None:
+        self._iterate = iterate
+
+    def __iter__(self) -> Iterator:
+        return self._iterate()
+
+    @property
+    def element_spec(self) -> Any:
+        """Not asked for by Keras."""
+        raise NotImplementedError
+
+    def reduce(self, initial_state: Any, reduce_func: Any) -> Any:
+        """Not called by Keras."""
+        raise NotImplementedError
 
 
 def _parse(devices: str) -> tuple[str, ...]:
@@ -83,8 +102,6 @@ def _parse(devices: str) -> tuple[str, ...]:
 
 def _split_cpu(names: tuple[str, ...]) -> None:
     """Make as many logical CPUs as are named; possible only until TensorFlow starts its devices."""
-    import tensorflow as tf
-
     wanted = 1 + max((int(name[4:]) for name in names if name.startswith("CPU:")), default=0)
     physical = tf.config.list_physical_devices("CPU")[0]
     logical = tf.config.get_logical_device_configuration(physical) or [None]

@@ -1,0 +1,122 @@
+"""Training through `fdl.accelerate` against a hand-written Keras `fit` on NumPy arrays, interleaved in one run.
+
+`python tests/benchmarks/training.py [CASE ...]`: milliseconds per step of 100 examples, the lowest quarter of the
+rounds, and the ratio that each case is wanted to reach. The MLP is also held against forward and backward alone.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+import fdl_zoo as fdl
+
+BATCH, ROUNDS = 100, 8
+LAYERS = keras.layers
+
+
+def dense(inputs: int, *units: int) -> tuple[tuple[int, ...], list]:
+    """A network of ReLU layers."""
+    return (inputs,), [LAYERS.Dense(each, activation="relu") for each in units]
+
+
+def convnet() -> tuple[tuple[int, ...], list]:
+    """The book's convolutional network."""
+    body = [LAYERS.Conv2D(32, 5, padding="same", activation="relu"), LAYERS.MaxPool2D(2)]
+    body += [LAYERS.Conv2D(64, 5, padding="same", activation="relu"), LAYERS.MaxPool2D(2), LAYERS.Flatten()]
+    return (28, 28, 1), [*body, LAYERS.Dense(1024, activation="relu"), LAYERS.Dropout(0.5)]
+
+
+# name: (network, steps per epoch, optimizer, wanted ratio of Keras's time to ours)
+CASES: dict[str, tuple[Callable, int, str, float]] = {
+    "softmax regression 64-10": (lambda: dense(64), 100, "sgd", 8.0),
+    "softmax regression 784-10": (lambda: dense(784), 100, "sgd", 5.0),
+    "MLP 784-256-256-10": (lambda: dense(784, 256, 256), 100, "adam", 2.5),
+    "convnet 28x28": (convnet, 10, "adam", 1.0),
+    "lstm, 100 steps": (lambda: ((100, 2), [LAYERS.LSTM(64)]), 20, "adam", 1.5),
+    "rnn, 100 steps": (lambda: ((100, 2), [LAYERS.SimpleRNN(64)]), 20, "adam", 2.0),
+}
+
+
+def compiled(network: Callable, optimizer: str) -> tuple[tuple[int, ...], keras.Model]:
+    """A model with Keras's default settings."""
+    keras.utils.set_random_seed(0)
+    shape, layers = network()
+    model = keras.Sequential([keras.Input(shape), *layers, LAYERS.Dense(10)])
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    return shape, model
+
+
+def gradients_alone(model: keras.Model, x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
+    """Forward and backward pass over all batches in one compiled graph."""
+    inputs, targets = tf.constant(x), tf.constant(y)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    variables = [variable.value for variable in model.trainable_variables]
+
+    @tf.function(jit_compile=True)
+    def run() -> object:
+        def step(index: tf.Tensor, _: object) -> tuple[tf.Tensor, list[tf.Tensor]]:
+            rows = tf.range(BATCH) + index * BATCH
+            with tf.GradientTape() as tape:
+                value = loss(tf.gather(targets, rows), model(tf.gather(inputs, rows), training=True))
+            return index + 1, tape.gradient(value, variables)
+
+        start = [tf.zeros(variable.shape) for variable in variables]
+        return tf.while_loop(lambda index, _: index < len(x) // BATCH, step, (tf.constant(0), start))[1]
+
+    return lambda: run()[0].numpy()
+
+
+def interleaved(functions: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Seconds per call, the lowest quarter of the rounds, after one to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for turn in range(ROUNDS + 1):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            if turn:
+                times[name].append(time.perf_counter() - start)
+    return {name: float(np.quantile(each, 0.25)) for name, each in times.items()}
+
+
+def measure(name: str) -> tuple[list[str], str]:
+    """The row of a case, and what the engine chose for it."""
+    network, steps, optimizer, wanted = CASES[name]
+    shape, plain = compiled(network, optimizer)
+    _, model = compiled(network, optimizer)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(steps * BATCH, *shape)).astype(np.float32)
+    y = random.integers(0, 10, len(x))
+    feed = fdl.accelerate(model, x, y, batch_size=BATCH)
+    functions: dict[str, Callable[[], object]] = {
+        "keras": lambda: plain.fit(x, y, batch_size=BATCH, epochs=2, verbose=0),
+        "ours": lambda: model.fit(feed, epochs=2, verbose=0),
+    }
+    if name.startswith("MLP"):
+        functions["bare"] = gradients_alone(compiled(network, optimizer)[1], x, y)
+    times = interleaved(functions)
+    per_step = {each: seconds / steps / (1 if each == "bare" else 2) * 1e3 for each, seconds in times.items()}
+    bare = f"{per_step['ours'] / per_step['bare']:.2f}" if "bare" in per_step else ""
+    row = [name, f"{per_step['keras']:.3f}", f"{per_step['ours']:.3f}"]
+    return [*row, f"{per_step['keras'] / per_step['ours']:.2f}", f"{wanted:.1f}", bare], f"blocks of {feed.block} steps"
+
+
+def main() -> None:
+    """Measure the cases that are named, or all."""
+    table = Table(title="Milliseconds per step of 100 examples")
+    for column in ("case", "Keras fit", "accelerated", "ratio", "wanted", "to forward + backward"):
+        table.add_column(column, justify="left" if column == "case" else "right")
+    for name in [case for case in CASES if not sys.argv[1:] or any(word in case for word in sys.argv[1:])]:
+        row, chosen = measure(name)
+        print(f"{name}: {chosen}", flush=True)
+        table.add_row(*row)
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()
