@@ -10,7 +10,9 @@ from fdl_zoo.data import Split
 from fdl_zoo.errors import InvalidData, InvalidOption
 from fdl_zoo.training.accelerate import install
 from fdl_zoo.training.batches import Batches, epoch_order
+from fdl_zoo.training.choice import choose
 from fdl_zoo.training.engine import Engine
+from fdl_zoo.training.progress import Silent
 
 LAYERS = keras.layers
 EXAMPLES, BATCH, EPOCHS = 130, 25, 2  # the last batch has five
@@ -253,3 +255,49 @@ def test_bad_input_is_answered_with_a_sentence(two_replicas):
         _, model = made("dense")
     with pytest.raises(InvalidOption, match="2 replicas"):
         fdl.accelerate(model, x, y, jit=True)
+
+
+def test_a_loss_that_is_not_finite_is_reported_at_its_own_step_within_a_block():
+    shape, model = made("dense", optimizer=keras.optimizers.SGD(0.01))
+    x, y = examples(shape)
+    x[epoch_order(len(x), 0, 0)[2 * BATCH + 3]] = np.nan  # the third of six steps
+    watch = fdl.create_callback("terminate_on_nan")
+    feed = fdl.accelerate(model, x, y, batch_size=BATCH, jit=False, block=6, callbacks=[watch])
+    model.fit(feed, callbacks=[watch], verbose=0)
+    assert feed.block == 6
+    assert (watch.epoch, watch.step) == (0, 2)
+
+
+def test_a_run_records_what_was_chosen_and_why(tmp_path):
+    run = fdl.train(
+        "logistic_regression",
+        epochs=1,
+        root=tmp_path,
+        progress=Silent(),
+        settings=["tracking.enabled=false", "block=2", "jit=true"],
+    )
+    chosen = run.folder.facts["chosen"]
+    assert (chosen["block"], chosen["jit"], chosen["resident"]) == (2, True, True)
+    assert chosen["reasons"]["block"] == "as given"
+
+
+@pytest.mark.parametrize(
+    ("kind", "total_steps", "expected"), [("dense", None, True), ("dense", 10, False), ("convolution", None, False)]
+)
+def test_xla_is_chosen_where_it_pays(kind, total_steps, expected):
+    _, model = made(kind)
+    given = {"example_bytes": 100, "examples": 1000, "in_memory": True, "batch_size": 10}
+    choice = choose(model, **given, total_steps=total_steps)
+    assert choice.jit is expected
+    assert choice.resident
+
+
+def test_blocks_are_short_where_steps_are_long_and_data_too_large_are_streamed():
+    _, model = made("dense")
+    short, long = (
+        choose(model, example_bytes=100, examples=1000, in_memory=True, batch_size=size) for size in (10, 10_000)
+    )
+    assert long.block < short.block
+    huge = choose(model, example_bytes=10**6, examples=10**9, in_memory=True, batch_size=10)
+    assert not huge.resident
+    assert huge.block * 10 * 10**6 <= 64 * 2**20
