@@ -152,7 +152,9 @@ class Checkpoints:
         try:
             return _read(path)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            warn(f"The checkpoint {path.name} is damaged ({str(error).partition(chr(10))[0]}): the one before it is used.")
+            warn(
+                f"The checkpoint {path.name} is damaged ({str(error).partition(chr(10))[0]}): the one before it is used."
+            )
             return None
 
 
@@ -173,7 +175,7 @@ def _without_arrays(state: State) -> State:
 
 def _read(path: Path) -> State:
     found: dict[str, dict[int, list[np.ndarray]]] = {name: {} for name in PARTS}
-    with np.load(path, allow_pickle=False) as archive:
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
         about: Mapping[str, Any] = json.loads(archive["about"].tobytes())
         for key in sorted(archive.files):
             name, _, rest = key.partition(".")

@@ -92,7 +92,9 @@ class Keeping(keras.callbacks.Callback):
             restore(self.model, self.start)
             names = [type(each).__name__ for each in self.others]
             if names != [name for name, _ in self.start.callbacks]:
-                raise InvalidData(f"The checkpoint cannot be restored: it is of other callbacks than {', '.join(names)}.")
+                raise InvalidData(
+                    f"The checkpoint cannot be restored: it is of other callbacks than {', '.join(names)}."
+                )
             for callback, (_, state) in zip(self.others, self.start.callbacks, strict=True):
                 callback_state.set_state(callback, state)
             self.feed.skip(self.start.epoch, self.start.step)

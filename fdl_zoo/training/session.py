@@ -5,6 +5,7 @@ import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,15 @@ class Session:
             _raise_in_words(error, self.spec)
             raise
         self._end("FINISHED")
+        self.states.clear()  # its models are written, and there is nothing to resume
         return Run(self.folder, self.model)
+
+    @cached_property
+    def states(self) -> Any:
+        """The run's checkpoints."""
+        from fdl_zoo.training.checkpoints import Checkpoints
+
+        return Checkpoints(self.folder.checkpoints)
 
     def _end(self, status: str, reason: str = "") -> None:
         self.progress.end()
@@ -103,6 +112,8 @@ class Session:
         placement = place(self.spec.devices, self.spec.strategy)
         data = catalogue.load_dataset(self.spec.data.name, **self.spec.data.options)
         check_data(data, self.spec)
+        if self.resumed:
+            self._check_unchanged(data)
         with numerics(self.spec.seed, self.spec.precision):
             with placement.scope():
                 self.model = build_model(self.spec, data)
@@ -112,6 +123,21 @@ class Session:
             self._evaluate(data)
             self._package(data)
         self.metrics["seconds"] = time.perf_counter() - started
+
+    def _check_unchanged(self, data: Dataset) -> None:
+        """Refuse to go on with other data; say where other versions may round otherwise."""
+        facts = self.folder.facts
+        if facts.get("dataset", {}).get("digest", data.digest()) != data.digest():
+            raise InvalidData(
+                f"The run {self.folder.name} cannot be resumed: {self.spec.data.name} holds other data than it began"
+                " with; start a new run."
+            )
+        now = provenance.versions(self.spec)
+        changed = [name for name, version in facts.get("versions", now).items() if now.get(name) != version]
+        if changed:
+            self.progress.say(
+                f"other versions than it began with ({', '.join(changed)}): results may differ by rounding"
+            )
 
     def _facts(self, data: Dataset, devices: tuple[str, ...]) -> dict[str, Any]:
         source = catalogue.datasets.find(self.spec.data.name).card.source
@@ -127,7 +153,6 @@ class Session:
     def _fit(self, data: Dataset) -> None:
         from fdl_zoo.training.accelerate import install
         from fdl_zoo.training.batches import Batches
-        from fdl_zoo.training.checkpoints import Checkpoints
         from fdl_zoo.training.hooks import Recording, Reporting
         from fdl_zoo.training.keeping import Callbacks, Keeping
 
@@ -154,7 +179,7 @@ class Session:
         )
         self._record_choice(choice)
         validation, _ = install(self.model, Batches(data.validation, evaluation_batch(spec)), jit=choice.jit)
-        states = Checkpoints(self.folder.checkpoints)
+        states = self.states
         start = states.newest(self.progress.say) if self.resumed else None
         self.folder.cut_history(start.iterations if start else 0)
         keeping = Keeping(
@@ -205,10 +230,9 @@ class Session:
 
     def _write_models(self) -> None:
         """Of a run that did not finish, write its checkpoints as models too, so that they can be looked at."""
-        from fdl_zoo.training.checkpoints import Checkpoints, restore
+        from fdl_zoo.training.checkpoints import restore
 
-        states = Checkpoints(self.folder.checkpoints)
-        found = {"best": states.best(self.progress.say), "last": states.newest(self.progress.say)}
+        found = {"best": self.states.best(self.progress.say), "last": self.states.newest(self.progress.say)}
         for name, state in found.items():
             if state:
                 restore(self.model, state)
@@ -216,12 +240,12 @@ class Session:
 
     def _evaluate(self, data: Dataset) -> None:
         """Write `last.keras` and `best.keras`, and test both: the best under `best_`."""
-        from fdl_zoo.training.checkpoints import Checkpoints, capture, restore
+        from fdl_zoo.training.checkpoints import capture, restore
 
         tested = self._test(data)
         self.metrics.update(tested)
         self.checkpoint.write_model("last")
-        best = Checkpoints(self.folder.checkpoints).best(self.progress.say)
+        best = self.states.best(self.progress.say)
         if best is None:
             return
         last = capture(self.model, epoch=self.spec.epochs, step=0, iterations=0)
