@@ -62,6 +62,31 @@ def _example() -> str:
 
 
 @contextlib.contextmanager
+def workers(strategy: str, count: int | None) -> Iterator[Cluster | None]:
+    """The cluster that a run is trained on, local workers of a trial included; None for one process.
+
+    Args:
+        strategy: Of the specification.
+        count: Local processes of a trial; None takes the workers of TF_CONFIG.
+
+    Raises:
+        InvalidSpec: Neither says who the workers are.
+    """
+    if strategy != "multiworker":
+        yield None
+    elif count is not None:
+        with local(count):
+            yield read()
+    elif (cluster := read()) is None:
+        raise InvalidSpec(
+            f"strategy multiworker needs to know the workers: set {VARIABLE} on each machine ({_example()}), or try it"
+            " with two processes of this one: --workers 2."
+        )
+    else:
+        yield cluster
+
+
+@contextlib.contextmanager
 def local(count: int) -> Iterator[None]:
     """Start `count - 1` further workers on this machine, this process being the first; they end with the block.
 

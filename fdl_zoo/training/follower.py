@@ -48,18 +48,6 @@ def follow(cluster: Cluster, spec: RunSpec | None, progress: Progress) -> Run:
         return Session(agreed, folder, progress, resumed=bool(agreement.checkpoints)).run()
 
 
-def packed(folder: RunFolder) -> bytes:
-    """The states of a run to go on from, as a zip archive for the other workers; empty where there are none."""
-    files = sorted(folder.checkpoints.glob("*.npz"))
-    if not files:
-        return b""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for file in files:
-            archive.write(file, file.name)
-    return content.getvalue()
-
-
 def main() -> None:
     """Be a local worker of a trial, as `cluster.local` starts it."""
     cluster = read()

@@ -5,16 +5,21 @@ run's name, its specification and its newest checkpoint, so that no file system 
 address over after that.
 """
 
+import io
 import json
 import socket
 import struct
 import time
+import zipfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from fdl_zoo.errors import InvalidOption, TrainingFailed
+from fdl_zoo.tracking.folder import RunFolder
+from fdl_zoo.training import provenance
 from fdl_zoo.training.cluster import Cluster
+from fdl_zoo.training.progress import Progress
 
 PATIENCE = 60.0
 MOST = 2**40  # bytes of a message: more is no message of ours
@@ -34,6 +39,32 @@ class Agreement:
     name: str
     spec: str
     checkpoints: bytes = b""
+
+
+def meet(cluster: Cluster, folder: RunFolder, progress: Progress) -> None:
+    """As worker 0, meet all others over the run in a folder; a new run that does not come about leaves nothing."""
+    progress.say(f"worker 0 of {len(cluster.workers)}: waiting for the others at {cluster.workers[0]}")
+    checkpoints = packed(folder)
+    try:
+        host(cluster, Agreement(folder.name, folder.spec, checkpoints), provenance.versions())
+    except BaseException:
+        if folder.history():
+            folder.finish("FAILED", "not all workers came")
+        else:
+            folder.discard()
+        raise
+
+
+def packed(folder: RunFolder) -> bytes:
+    """The states of a run to go on from, as a zip archive for the other workers; empty where there are none."""
+    files = sorted(folder.checkpoints.glob("*.npz"))
+    if not files:
+        return b""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for file in files:
+            archive.write(file, file.name)
+    return content.getvalue()
 
 
 def host(cluster: Cluster, agreement: Agreement, versions: dict[str, str], patience: float = PATIENCE) -> None:
@@ -113,7 +144,9 @@ def _objection(said: dict[str, Any], agreement: Agreement, versions: dict[str, s
     differing = [name for name in versions if theirs.get(name) != versions[name]]
     if differing:
         words = ", ".join(f"{name} {theirs.get(name)} and {versions[name]}" for name in differing)
-        return f"Worker {said['worker']} and worker 0 cannot train together: they have {words}; install the same versions."
+        return (
+            f"Worker {said['worker']} and worker 0 cannot train together: they have {words}; install the same versions."
+        )
     if said["spec"] is not None and said["spec"] != agreement.spec:
         lines = zip(said["spec"].splitlines(), agreement.spec.splitlines(), strict=False)
         theirs, ours = next((pair for pair in lines if pair[0] != pair[1]), ("another length", ""))

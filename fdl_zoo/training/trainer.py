@@ -9,8 +9,9 @@ from fdl_zoo.resolution import Resolved, resolve
 from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import ROOT, RunFolder, new_name
 from fdl_zoo.training import provenance
+from fdl_zoo.training.cluster import workers
 from fdl_zoo.training.follower import follow
-from fdl_zoo.training.meeting import meet, workers
+from fdl_zoo.training.meeting import meet
 from fdl_zoo.training.progress import Lines, Progress
 from fdl_zoo.training.run import Run
 
@@ -71,7 +72,7 @@ def execute(
     """
     progress = progress or Lines()
     spec = resolved.spec
-    with workers(spec) as cluster:
+    with workers(spec.strategy, spec.workers) as cluster:
         if cluster and not cluster.is_chief:
             return follow(cluster, spec, progress)
         name = new_name(spec.model.name, spec.data.name)
