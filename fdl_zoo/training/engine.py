@@ -100,7 +100,7 @@ class Loop:
         devices = self.strategy.extended.worker_devices
 
         def on_replica(context: Any) -> tuple[tf.Tensor, ...]:
-            with tf.device(devices[local_index(context)]):
+            with tf.device(devices[local_index(self.strategy, context)]):
                 return tuple(tf.identity(tf.constant(array)) for array in data)
 
         made = [

@@ -68,9 +68,9 @@ def replica_numbers(strategy: Any) -> range:
     return range(resolver.task_id * here, (resolver.task_id + 1) * here)
 
 
-def local_index(context: Any) -> int:
+def local_index(strategy: Any, context: Any) -> int:
     """The number of a replica among those of its own process."""
-    return context.replica_id_in_sync_group - replica_numbers(tf.distribute.get_strategy()).start
+    return context.replica_id_in_sync_group - replica_numbers(strategy).start
 
 
 def replica_values(variable: Any) -> list[np.ndarray]:
