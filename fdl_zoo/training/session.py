@@ -70,12 +70,14 @@ class Session:
             raise
         except BaseException as error:
             begun = self.resumed or (self.recording and self.recording.begun)
+            told = _in_words(error, self.spec)
             if isinstance(error, ZooError) and error.exit_status == 2 and not begun:
                 self.folder.discard()
             else:
-                self._end("FAILED", _reason(error))
-            _raise_in_words(error, self.spec)
-            raise
+                self._end("FAILED", _reason(told))
+            if told is error:
+                raise
+            raise told from error
         self._end("FINISHED")
         self.states.clear()  # its models are written, and there is nothing to resume
         return Run(self.folder, self.model)
@@ -339,13 +341,22 @@ def check_data(data: Dataset, spec: RunSpec) -> None:
         )
 
 
-def _raise_in_words(error: BaseException, spec: RunSpec) -> None:
-    """Raise what TensorFlow says of memory that ran out as a sentence with what to try."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+def _in_words(error: BaseException, spec: RunSpec) -> BaseException:
+    """What TensorFlow says of memory that ran out, or of a worker that died, as a sentence with what to do."""
+    kind = type(error).__name__
+    if isinstance(error, MemoryError) or kind == "ResourceExhaustedError":
         smaller = spec.batch_size // 2 if isinstance(spec.batch_size, int) and spec.batch_size > 1 else 32
-        raise TrainingFailed(
+        return TrainingFailed(
             f"The memory of the device ran out at batch_size {spec.batch_size}: try --batch-size {smaller}."
-        ) from error
+        )
+    if spec.strategy == "multiworker" and kind in (
+        "UnavailableError",
+        "AbortedError",
+        "CancelledError",
+        "InternalError",
+    ):
+        return TrainingFailed("Another worker died or cannot be reached any more: start all of them again to resume.")
+    return error
 
 
 def _reason(error: BaseException) -> str:

@@ -1,0 +1,105 @@
+"""Two workers in processes of their own: the result of one device, a worker that dies, and resuming after that."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+import fdl_zoo as fdl
+from fdl_zoo.tracking.folder import list_folders
+from fdl_zoo.training.cluster import _free_ports
+from fdl_zoo.training.progress import Silent
+
+FDL = [sys.executable, "-c", "from fdl_zoo.cli import main; main()"]
+TRAIN = ["train", "mlp", "--strategy", "multiworker", "--no-tracking", "--batch-size", "100"]
+
+pytestmark = pytest.mark.slow
+
+
+def start(folder, *arguments, **environment):
+    environment = {**os.environ, **environment}
+    return subprocess.Popen(
+        [*FDL, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finished(process):
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    return output
+
+
+def configuration(workers, index):
+    return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
+
+
+def test_two_workers_give_what_one_device_gives(tmp_path):
+    same = {"epochs": 2, "seed": 1, "precision": "float64"}
+    flags = ["--epochs", "2", "--seed", "1", "--precision", "float64", "--set", "model.units=[32]"]
+    finished(start(tmp_path, *TRAIN, "--workers", "2", *flags))
+    double = fdl.find_run("last", root=tmp_path / "mlruns")
+    model = {"name": "mlp", "units": (32,)}
+    single = fdl.train(
+        model, batch_size=100, root=tmp_path / "single", progress=Silent(), settings=["tracking.enabled=false"], **same
+    )
+    for one, two in zip(single.model.get_weights(), double.model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-10)
+    for name in ("loss", "val_loss", "val_accuracy"):
+        np.testing.assert_allclose(single.history[name], double.history[name], rtol=1e-6)
+    assert double.metrics["test_loss"] == pytest.approx(single.metrics["test_loss"], rel=1e-6)
+
+
+def test_machines_of_a_cluster_meet_by_their_addresses_and_only_the_first_records(tmp_path):
+    workers = [f"127.0.0.1:{port}" for port in _free_ports(2)]
+    places = [tmp_path / name for name in ("first", "second")]
+    for place in places:
+        place.mkdir()
+    command = ["train", "mlp", "--strategy", "multiworker", "--epochs", "2", "--set", "model.batch_norm=true"]
+    started = [start(place, *command, TF_CONFIG=configuration(workers, k)) for k, place in enumerate(places)]
+    for process in started:
+        finished(process)
+    assert not list(places[1].iterdir())
+    run = fdl.find_run("last", root=places[0] / "mlruns")
+    assert run.status == "FINISHED"
+    assert run.run_id
+    assert not (run.path / "unsent").exists()
+    assert run.metrics["test_accuracy"] > 0.85
+    data = fdl.load_dataset("digits")
+    logits = run.model.predict(data.test.x, verbose=0)
+    assert np.mean(logits.argmax(1) == data.test.y) == pytest.approx(run.metrics["test_accuracy"])
+
+
+def test_a_worker_that_dies_ends_the_run_within_fifteen_seconds_and_it_can_be_resumed(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for place in (whole, killed):
+        place.mkdir()
+    flags = ["--workers", "2", "--epochs", "60", "--set", "model.units=[32]", "--set", "model.dropout=0.3"]
+    expected = finished(start(whole, *TRAIN, *flags))
+    assert "epoch 60/60" in expected
+    process = start(killed, *TRAIN, *flags)
+    deadline = time.monotonic() + 120
+    while not any(folder.history() for folder in list_folders(killed / "mlruns")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    (other,) = [each for each in psutil.Process(process.pid).children() if "follower" in " ".join(each.cmdline())]
+    other.send_signal(signal.SIGKILL)
+    died = time.monotonic()
+    output, _ = process.communicate(timeout=60)
+    assert time.monotonic() - died < 15
+    assert process.returncode == 1
+    (folder,) = list_folders(killed / "mlruns")
+    assert folder.status == "FAILED"
+    assert "worker" in folder.reason
+    assert f"fdl resume {folder.name}" in output
+    assert "Traceback" not in output
+    finished(start(killed, "resume", "last"))
+    runs = [fdl.find_run("last", root=place / "mlruns") for place in (whole, killed)]
+    for one, two in zip(*(run.model.get_weights() for run in runs), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert runs[0].history["loss"] == runs[1].history["loss"]
