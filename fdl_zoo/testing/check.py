@@ -179,6 +179,11 @@ class Report:
         return [outcome for outcome in self.outcomes if outcome.status in ("failed", "stale")]
 
     @property
+    def passed(self) -> bool:
+        """Whether something ran and nothing failed."""
+        return self.ran > 0 and not self.failures
+
+    @property
     def summary(self) -> str:
         """The counts on one line."""
         words = ("passed", "failed", "stale", "excused", "skipped")
@@ -195,4 +200,9 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for `--json`."""
-        return {"ran": self.ran, "summary": self.summary, "outcomes": [vars(outcome) for outcome in self.outcomes]}
+        return {
+            "ran": self.ran,
+            "passed": self.passed,
+            "summary": self.summary,
+            "outcomes": [vars(outcome) for outcome in self.outcomes],
+        }

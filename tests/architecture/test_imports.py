@@ -51,6 +51,7 @@ ROOMS = {
         "errors tasks data catalogue spec layers resolution tracking artifacts analysis training",
         "numpy scipy matplotlib yaml",
     ),
+    "plugins": ("errors entry registry discovery catalogue backend testing", ""),
     "testing": (
         "errors tasks card option signature entry catalogue data availability spec",
         "numpy keras tensorflow pytest",
