@@ -13,6 +13,7 @@ from string import Template
 from fdl_zoo import catalogue
 from fdl_zoo.entry import normalise
 from fdl_zoo.errors import InvalidName
+from fdl_zoo.registry import Registry
 
 _RESERVED = ("notebook",)  # the origin of what a notebook registers
 
@@ -69,7 +70,7 @@ def _module_name(name: str) -> str:
     return module
 
 
-def _check_free(name: str, module: str, registry: catalogue.Registry) -> None:
+def _check_free(name: str, module: str, registry: Registry) -> None:
     """Refuse names under which the plugin could not be imported, or not be found."""
     if module in _RESERVED or importlib.util.find_spec(module) is not None:
         raise InvalidName(f"A plugin cannot be named {name!r}: Python has a module {module!r} already; choose another.")
