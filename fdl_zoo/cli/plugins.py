@@ -119,9 +119,10 @@ def test(ctx: click.Context, distribution: str) -> None:
     from fdl_zoo.plugins.conformance import check_plugin
 
     report = check_plugin(distribution, verbose=state_of(ctx).verbose)
+    facts = report.as_dict()
     lines = [f"{outcome.status}: {outcome.message}" for outcome in report.failures]
-    lines += [f"{distribution}: {_count(report.ran, 'check')} ran ({report.summary})"]
+    lines += [f"{distribution}: {_count(report.ran, 'check')} of kit {facts['kit_version']} ran ({report.summary})"]
     if not report.ran:
         lines += ["A suite that tests nothing proves nothing."]
-    emit(ctx, {"distribution": distribution, **report.as_dict()}, "\n".join(lines))
+    emit(ctx, {"distribution": distribution, **facts}, "\n".join(lines))
     ctx.exit(0 if report.passed else 1)
