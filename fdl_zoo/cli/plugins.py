@@ -103,7 +103,7 @@ def new(ctx: click.Context, name: str, kind: str, output: str) -> None:
         "callback": f"fdl train mlp --callback {entry}",
         "dataset": f"fdl train mlp --data {entry}",
     }
-    steps = {"install": f"pip install -e {folder}", "use": use[kind], "test": f"python -m pytest {folder}"}
+    steps = {"install": f"pip install --no-build-isolation -e {folder}", "use": use[kind], "test": f"python -m pytest {folder}"}
     facts = {"folder": str(folder), "files": [str(file) for file in files], "steps": steps}
     text = [f"wrote {folder}: {', '.join(Path(file).name for file in files)}"]
     text += [f"{verb + ':':9}{step}" for verb, step in steps.items()]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import fdl_zoo
+from tests.integration.plugins.environment import new_environment
 from tests.integration.plugins.written import run
 
 REPOSITORY = Path(__file__).parents[3]
@@ -97,8 +98,8 @@ def test_its_readme_names_its_options_with_their_defaults(path, monkeypatch, cat
 
 
 @pytest.mark.slow
-def test_installed_they_pass_their_tests_and_train_together(new_environment, tmp_path):
-    environment = new_environment()
+def test_installed_they_pass_their_tests_and_train_together(tmp_path):
+    environment = new_environment(tmp_path)
     for name, path in SAMPLES.items():  # a copy: pip builds in the folder
         shutil.copytree(path, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build"))
     folders = " ".join(f"./{name}" for name in SAMPLES)
