@@ -137,7 +137,7 @@ class _Probe:
         command = [sys.executable, "-c", _PROBE, path, self.entry.kind, self.entry.name]
         self.process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # never written to: its end tells the process that this one is gone
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -148,6 +148,8 @@ class _Probe:
         finally:
             self.kill()
             self.process.wait()
+            assert self.process.stdin is not None
+            self.process.stdin.close()
 
     def kill(self) -> None:
         """End the process and what it has started."""

@@ -7,6 +7,7 @@ its standard error.
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,7 @@ _BUILDABLE = {
 
 def main() -> None:
     """Probe the entry named by the process's arguments: sys.path (already set), kind, name."""
+    _end_with_the_parent()
     say = _channel()
     _, _, kind, name = sys.argv
     backend.load()
@@ -46,6 +48,18 @@ def main() -> None:
     except BaseException as error:
         say(event="failed", phase=phase, message=_cause(registry, entry, phase, error))
     os._exit(0)  # threads that the plugin has started do not keep the process
+
+
+def _end_with_the_parent() -> None:
+    """End this process, whatever it is doing, once the one that started it is gone and so is its end of the pipe."""
+    pipe = os.dup(0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a plugin that asks a question gets no answer
+
+    def wait() -> None:
+        os.read(pipe, 1)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _channel() -> Callable[..., None]:

@@ -2,10 +2,14 @@
 
 import json
 import os
+import signal
+import subprocess
+import time
 
+import psutil
 import pytest
 
-from tests.integration.plugins.written import run_fdl, write_folder, write_installed, write_module
+from tests.integration.plugins.written import FDL, run_fdl, write_folder, write_installed, write_module
 
 TIME_LIMIT = 4
 # One entry each: how its module is written, the phase in which doctor finds it, and what it says.
@@ -139,3 +143,22 @@ def test_doctor_names_collisions_and_conflicts(diagnosis):
     assert "'claimed' is claimed by several plugins: write claim-a/claimed or claim-m/claimed or claim-z/" in notices
     assert "copied is there 2 times, 1.1 in" in notices
     assert "uninstall all but one" in notices
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_doctor_that_is_ended_leaves_no_process(number, status, tmp_path):
+    for name in ("one", "two"):
+        module = write_folder(tmp_path / "folder", name, {f"{name}_set": f"{name}_set:build"}) / f"{name}_set.py"
+        write_module(module, top=f"open('{tmp_path}/{name}-began', 'w').close()\nwhile True: pass")
+    command = [*FDL, "plugins", "doctor", "--time-limit", "120", "--plugins-dir", str(tmp_path / "folder")]
+    with subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "FDL_ZOO_PLUGINS": "all"}) as doctor:
+        deadline = time.monotonic() + 120
+        while len(list(tmp_path.glob("*-began"))) < min(2, os.cpu_count()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        probes = psutil.Process(doctor.pid).children(recursive=True)
+        doctor.send_signal(number)
+        assert doctor.wait(30) == status
+    assert probes
+    assert psutil.wait_procs(probes, timeout=10)[1] == []
