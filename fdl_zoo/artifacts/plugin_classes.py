@@ -39,9 +39,8 @@ def _register(path: Path, package: str, names: set[str], distribution: str, vers
         if not _unregistered(package, names):  # a notebook has the classes themselves
             return
         reason = str(catalogue.discovery.absent(distribution)).partition(" (")[0]
-        raise PluginError(
-            f"The model {path} needs the plugin {wanted}, which is {reason}: {_install(distribution, version)}."
-        )
+        remedy = "name it there" if "switched off" in reason else _install(distribution, version)
+        raise PluginError(f"The model {path} needs the plugin {wanted}, which is {reason}: {remedy}.")
     installed = plugins[0].version
     if version and installed and _major(installed) != _major(version):
         raise PluginError(

@@ -8,7 +8,23 @@ import click
 from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, state_of, width
 
 
-@click.group("plugins", invoke_without_command=True)
+class Subcommands(click.Group):
+    """The subcommands; an unknown one is answered with the closest names."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but with a hint."""
+        from difflib import get_close_matches
+
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            close = get_close_matches(args[0], self.commands, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(self.commands)}."
+            raise click.UsageError(f"There is no command 'plugins {args[0]}': {hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group("plugins", cls=Subcommands, invoke_without_command=True)
 @common_options
 @click.pass_context
 def command(ctx: click.Context) -> None:
@@ -103,7 +119,11 @@ def new(ctx: click.Context, name: str, kind: str, output: str) -> None:
         "callback": f"fdl train mlp --callback {entry}",
         "dataset": f"fdl train mlp --data {entry}",
     }
-    steps = {"install": f"pip install --no-build-isolation -e {folder}", "use": use[kind], "test": f"python -m pytest {folder}"}
+    steps = {
+        "install": f"pip install --no-build-isolation -e {folder}",
+        "use": use[kind],
+        "test": f"python -m pytest {folder}",
+    }
     facts = {"folder": str(folder), "files": [str(file) for file in files], "steps": steps}
     text = [f"wrote {folder}: {', '.join(Path(file).name for file in files)}"]
     text += [f"{verb + ':':9}{step}" for verb, step in steps.items()]

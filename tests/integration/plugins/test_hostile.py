@@ -39,7 +39,8 @@ HOSTILE = {
         "ValueError: first",
     ),
 }
-# What looks odd and is in order: loud, with a thread that never ends, and one that registers from inside its import.
+# What looks odd and is in order: one prints, one has a thread that never ends, one registers another from
+# inside its import. All three call their entry `claimed`, with other distributions between them.
 HARMLESS = {
     "loud": {"top": 'print(\'{"event": "failed"}\')'},
     "threaded": {"top": "import threading, time\nthreading.Thread(target=time.sleep, args=(999,)).start()"},
@@ -57,10 +58,8 @@ def places(tmp_path_factory):
     folders, site = root / "folders", root / "site"
     for name, written in {**{name: case[0] for name, case in HOSTILE.items()}, **HARMLESS}.items():
         module = name.replace("-", "_") + "_set"
-        write_module(write_folder(folders, name, {module: f"{module}:build"}) / f"{module}.py", **written)
-    for owner in ("claim-a", "claim-m", "claim-z"):  # others' names lie between theirs
-        module = owner.replace("-", "_")
-        write_module(write_folder(folders, owner, {"claimed": f"{module}:build"}) / f"{module}.py")
+        entry = "claimed" if name in HARMLESS else module
+        write_module(write_folder(folders, name, {entry: f"{module}:build"}) / f"{module}.py", **written)
     write_module(write_folder(folders, "shadow", {"digits": "shadow_set:build"}) / "shadow_set.py")
     spelt = write_folder(folders, "spelling", {"my-set": "spelling_a:build", "My_Set": "spelling_b:build"})
     write_module(spelt / "spelling_a.py")
@@ -83,8 +82,8 @@ def environment(places):
 def test_the_listing_works_and_imports_none(places, tmp_path):
     done = run_fdl(tmp_path, "list", "datasets", "--json", check=0, timeout=30, **environment(places))
     names = {entry["name"] for entry in json.loads(done.stdout)}
-    assert {"digits", "loud/loud_set", "endless/endless_set", "syntax-error/syntax_error_set"} <= names
-    assert {"claim-a/claimed", "claim-m/claimed", "claim-z/claimed", "shadow/digits", "copied/copied_set"} <= names
+    assert {"digits", "endless/endless_set", "syntax-error/syntax_error_set"} <= names
+    assert {"loud/claimed", "threaded/claimed", "inside/claimed", "shadow/digits", "copied/copied_set"} <= names
     assert not any("twin" in name.lower() or "spelling" in name for name in names)
     listed = json.loads(run_fdl(tmp_path, "plugins", "--json", check=0, timeout=30, **environment(places)).stdout)
     states = {plugin["distribution"]: plugin["state"] for plugin in listed}
@@ -97,7 +96,7 @@ def test_a_bare_name_is_the_built_ins_and_one_of_several_is_refused_with_all_of_
     shown = run_fdl(tmp_path, "show", "digits", "--json", check=0, **environment(places))
     assert json.loads(shown.stdout)["origin"] == "fdl_zoo"
     refused = run_fdl(tmp_path, "train", "mlp", "--data", "claimed", "--dry-run", check=2, **environment(places))
-    assert "claim-a/claimed or claim-m/claimed or claim-z/claimed" in refused.stderr
+    assert "inside/claimed or loud/claimed or threaded/claimed" in refused.stderr
     strict = run_fdl(tmp_path, "list", "--strict", check=2, **environment(places))
     assert strict.stderr.count("\n") == 1
 
@@ -125,7 +124,7 @@ def test_doctor_names_the_failure_and_its_cause(name, diagnosis):
 @pytest.mark.slow
 def test_doctor_finds_nothing_wrong_with_the_others(diagnosis):
     states = {each["entry"]: each["state"] for each in diagnosis["entries"]}
-    well = {*(f"{name}/{name}_set" for name in HARMLESS), "shadow/digits", "copied/copied_set", "claim-m/claimed"}
+    well = {*(f"{name}/claimed" for name in HARMLESS), "shadow/digits", "copied/copied_set"}
     assert {states[name] for name in well} == {"ok"}
     failed = {each["entry"].partition("/")[0] for each in diagnosis["failures"]}
     assert failed == {*HOSTILE, "spelling", "TWIN-set"}
@@ -140,7 +139,7 @@ def test_doctor_names_collisions_and_conflicts(diagnosis):
                enumerate(("twin-set", "Twin_Set", "TWIN-set")))  # fmt: skip
     notices = "\n".join(diagnosis["notices"])
     assert "'digits' is the built-in's: write shadow/digits" in notices
-    assert "'claimed' is claimed by several plugins: write claim-a/claimed or claim-m/claimed or claim-z/" in notices
+    assert "'claimed' is claimed by several plugins: write inside/claimed or loud/claimed or threaded/" in notices
     assert "copied is there 2 times, 1.1 in" in notices
     assert "uninstall all but one" in notices
 

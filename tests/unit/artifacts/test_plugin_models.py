@@ -173,6 +173,17 @@ def test_a_missing_plugin_is_named_with_what_to_install(path, plugin, monkeypatc
         fdl.load_model(path)
 
 
+def test_a_plugin_that_is_switched_off_is_said_to_be(path, plugin, tmp_path, monkeypatch):
+    info = tmp_path / "site" / "own_layers-1.4.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: Own-Layers\nVersion: 1.4.0\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.setenv("FDL_ZOO_PLUGINS", "none")
+    plugin.forget()
+    with pytest.raises(PluginError, match="which is switched off by FDL_ZOO_PLUGINS=none: name it there"):
+        fdl.load_model(path)
+
+
 def test_a_plugin_that_fails_or_has_dropped_the_class_says_so(path, plugin):
     plugin.write("1.5.0", "raise RuntimeError('no luck today')\n")
     with pytest.raises(PluginError, match=r"does not register: .*no luck today"):

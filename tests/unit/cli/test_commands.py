@@ -281,7 +281,8 @@ def test_discarded_options_are_said_on_standard_error(fdl):
 REFUSED = [
     (("trian",), "There is no command 'trian': did you mean train?"),
     (("xyzzy",), "There is no command 'xyzzy': the commands are list, show"),
-    (("plugins", "lst"), "No such command 'lst'"),
+    (("plugins", "lst"), "There is no command 'plugins lst': did you mean list?"),
+    (("plugins", "xyzzy"), "there are list, doctor, new, test."),
     (("plugins", "new"), "Missing argument 'NAME'"),
     (("plugins", "new", "3net"), "A plugin cannot be named '3net': begin with a letter"),
     (("plugins", "new", "mlp"), "there is a built-in model of this name"),
