@@ -62,7 +62,7 @@ def stated_versions(path: Path) -> dict[str, str]:
 
 
 def registered_names(path: Path) -> dict[str, set[str]]:
-    """The registered names in a `.keras` file's configuration: `Maxout` and the like, by their package.
+    """The registered names in a `.keras` file's configuration: those of classes and functions, by their package.
 
     Raises:
         ValueError, KeyError, OSError, zipfile.BadZipFile: The file is damaged.

@@ -258,12 +258,11 @@ def test_a_trained_run_of_two_plugins_loads_in_a_fresh_process(tmp_path):
     }
     (logged,) = (tmp_path / "mlruns" / "artifacts").rglob("model.keras")
     outputs = []
-    for number, path in enumerate([tmp_path / run["model_path"], logged, "last"]):
+    for number, path in enumerate(["last", logged]):
         done = process(FRESH, str(path), f"{number}.npy")
         assert done.stdout.startswith("fdl_lion "), done.stderr
         assert int(done.stdout.split()[1]) > 0
         outputs.append(np.load(tmp_path / f"{number}.npy"))
     np.testing.assert_array_equal(outputs[0], outputs[1])
-    np.testing.assert_array_equal(outputs[0], outputs[2])
     refused = process(FRESH, str(tmp_path / run["model_path"]), "none.npy", FDL_ZOO_PLUGINS="none")
     assert 'pip install "fdl-' in refused.stderr
