@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fdl_zoo import backend
+from fdl_zoo.artifacts.plugin_classes import register_plugin_classes
 from fdl_zoo.errors import InvalidData
 from fdl_zoo.tracking.folder import ROOT, find_folder
 
@@ -20,6 +21,7 @@ def load_model(reference: str | Path, *, root: Path = ROOT) -> Any:
     Raises:
         UnknownName: There is no such run.
         InvalidData: The file is missing, damaged, or holds what Keras's safe mode refuses.
+        PluginError: It needs a plugin that is missing, of another major version, or failing.
     """
     path = Path(reference)
     if path.suffix == ".keras":
@@ -33,6 +35,7 @@ def load_file(path: Path) -> Any:
 
     Raises:
         InvalidData: The file is missing, damaged, or holds what Keras's safe mode refuses.
+        PluginError: It needs a plugin that is missing, of another major version, or failing.
     """
     if not path.is_file():
         raise InvalidData(f"The model {path} cannot be loaded: there is no such file.")
@@ -40,6 +43,7 @@ def load_file(path: Path) -> Any:
         raise InvalidData(f"The model {path} cannot be loaded: it is damaged, or no .keras file.")
     keras = backend.load()
     try:
+        register_plugin_classes(path)
         return keras.saving.load_model(path, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         cause = str(error).strip().partition("\n")[0]

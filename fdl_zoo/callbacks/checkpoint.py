@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import keras
 
+from fdl_zoo import saved
 from fdl_zoo.callbacks._monitor import Resumable, monitored
 from fdl_zoo.card import Card
 from fdl_zoo.data import Context
@@ -85,7 +86,7 @@ class Checkpoint(Resumable, keras.callbacks.Callback):
 
     def write_model(self, name: str) -> None:
         """Write the model as it is now, with its optimizer, as `best.keras` or `last.keras`."""
-        write_whole(self.folder / f"{name}.keras", self.model.save)
+        write_whole(self.folder / f"{name}.keras", lambda path: saved.save(self.model, path))
 
     def _save_last(self) -> None:
         self.keep("last")

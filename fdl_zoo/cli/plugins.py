@@ -1,17 +1,34 @@
-"""`fdl plugins`: third-party entries, who brings them, and what is wrong with them."""
+"""`fdl plugins`: third-party entries, who brings them, what is wrong with them, and the beginnings of a new one."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, width
+from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, state_of, width
 
 
-@click.group("plugins", invoke_without_command=True)
+class Subcommands(click.Group):
+    """The subcommands; an unknown one is answered with the closest names."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but with a hint."""
+        from difflib import get_close_matches
+
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            close = get_close_matches(args[0], self.commands, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(self.commands)}."
+            raise click.UsageError(f"There is no command 'plugins {args[0]}': {hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group("plugins", cls=Subcommands, invoke_without_command=True)
 @common_options
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """List plugins, and find out what is wrong with one. A plugin is code: it runs when it is used."""
+    """List, check and begin plugins. A plugin is code: it runs when it is used."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_plugins)
 
@@ -21,53 +38,111 @@ def command(ctx: click.Context) -> None:
 @click.pass_context
 def list_plugins(ctx: click.Context) -> None:
     """List plugins; nothing of them is imported."""
-    from fdl_zoo import catalogue
+    from fdl_zoo.plugins import listing
 
     honour_strict(ctx)
-    failures = catalogue.failures()
-    found = [_facts(plugin, failures) for plugin in catalogue.discovery.plugins]
-    rows = [("plugin", "version", "door", "entries", "state")]
+    found = listing.list_plugins()
+    rows = [("plugin", "version", "door", "state", "read in", "entries")]
     rows += [
-        (each["distribution"], each["version"], each["door"], str(len(each["entries"])), each["state"])
+        (
+            each["distribution"],
+            each["version"],
+            each["door"],
+            each["state"],
+            f"{1000 * each['seconds']:.1f} ms",
+            ", ".join(each["entries"]) or "none",
+        )
         for each in found
     ]
-    emit(ctx, found, columns(rows, width()) if found else "No plugins: README says how to write one.")
+    emit(ctx, found, columns(rows, width()) if found else "No plugins here: `fdl plugins new NAME` begins one.")
 
 
 @command.command("doctor")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long an import, or a build, may take.",
+)
 @common_options
 @click.pass_context
-def doctor(ctx: click.Context) -> None:
-    """Load each plugin's entries and say what fails and why."""
-    from fdl_zoo import backend, catalogue
-    from fdl_zoo.errors import ZooError
+def doctor(ctx: click.Context, time_limit: float) -> None:
+    """Load each entry in a process of its own; say what fails and why."""
+    from fdl_zoo.plugins.doctor import diagnose_plugins
 
-    plugins = catalogue.discovery.plugins
-    if plugins:
-        backend.load()
-    for registry in catalogue.REGISTRIES.values():
-        for entry in registry.entries():
-            if entry.door in ("installed", "folder"):
-                try:
-                    registry.load(entry)
-                except ZooError:
-                    continue  # recorded by the registry, and shown below
-    failures = catalogue.failures()
-    facts = {"plugins": [_facts(each, failures) for each in plugins], "failures": [vars(each) for each in failures]}
-    text = "\n".join(str(failure) for failure in failures) or f"{len(plugins)} plugins, no problem."
-    emit(ctx, facts, text)
-    ctx.exit(1 if failures else 0)
+    state = state_of(ctx)
+    shown = not (state.json or state.quiet)
+    found = diagnose_plugins(time_limit, (lambda each: click.echo(_line(each))) if shown else lambda each: None)
+    lines = [f"problem: {failure}" for failure in found.failures]
+    lines += [f"notice: {notice}" for notice in found.notices]
+    lines += [f"{_count(len(found.plugins), 'plugin')}, {_count(len(found.failures), 'problem')}."]
+    emit(ctx, found.as_dict(), "\n".join(lines))
+    ctx.exit(1 if found.failures else 0)
 
 
-def _facts(plugin: Any, failures: list) -> dict[str, Any]:
-    own = [str(failure) for failure in failures if failure.distribution == plugin.distribution]
-    return {
-        "distribution": plugin.distribution,
-        "version": plugin.version,
-        "door": plugin.door,
-        "location": plugin.location,
-        "entries": [f"{entry.kind}: {entry.name}" for entry in plugin.entries],
-        "state": "broken" if own else "ok",
-        "failures": own,
-        "seconds": plugin.seconds,
+def _line(finding: Any) -> str:
+    said = [] if finding.seconds is None else [f"imported in {finding.seconds:.2f} s"]
+    if finding.state == "failed":
+        said += [f"{finding.phase}: {finding.message}"]
+    else:
+        said += [f"not built: {finding.message}" if finding.message else "built"]
+    return f"{finding.state:6}  {finding.entry}  {', '.join(said)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+@command.command("new")
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice(["model", "optimizer", "callback", "dataset"]),
+    default="model",
+    show_default=True,
+    help="What it brings.",
+)
+@click.option("-o", "--output", type=click.Path(file_okay=False), default=".", help="Where its folder goes.")
+@common_options
+@click.pass_context
+def new(ctx: click.Context, name: str, kind: str, output: str) -> None:
+    """Write a plugin that works: a package of two files and a test."""
+    from fdl_zoo.plugins.new import new_plugin
+
+    files = new_plugin(name, kind, output)
+    folder, entry = files[0].parent, files[1].stem
+    use = {
+        "model": f"fdl train {entry}",
+        "optimizer": f"fdl train mlp --optimizer {entry}",
+        "callback": f"fdl train mlp --callback {entry}",
+        "dataset": f"fdl train mlp --data {entry}",
     }
+    steps = {
+        "install": f"pip install --no-build-isolation -e {folder}",
+        "use": use[kind],
+        "test": f"python -m pytest {folder}",
+    }
+    facts = {"folder": str(folder), "files": [str(file) for file in files], "steps": steps}
+    text = [f"wrote {folder}: {', '.join(Path(file).name for file in files)}"]
+    text += [f"{verb + ':':9}{step}" for verb, step in steps.items()]
+    emit(ctx, facts, text[0] if state_of(ctx).quiet else "\n".join(text))
+
+
+@command.command("test")
+@click.argument("distribution")
+@common_options
+@click.pass_context
+def test(ctx: click.Context, distribution: str) -> None:
+    """Hold the conformance suite against all that a plugin brings."""
+    from fdl_zoo.plugins.conformance import check_plugin
+
+    report = check_plugin(distribution, verbose=state_of(ctx).verbose)
+    facts = report.as_dict()
+    lines = [f"{outcome.status}: {outcome.message}" for outcome in report.failures]
+    lines += [f"{distribution}: {_count(report.ran, 'check')} of kit {facts['kit_version']} ran ({report.summary})"]
+    if not report.ran:
+        lines += ["A suite that tests nothing proves nothing."]
+    emit(ctx, {"distribution": distribution, **facts}, "\n".join(lines))
+    ctx.exit(0 if report.passed else 1)

@@ -13,10 +13,13 @@ Without pytest, `check_model("my-plugin/name")` holds every law against one entr
 excused with a reason, `excuses={("my-plugin/name", "comes_back_from_a_file"): "keras issue 123"}`; an excuse for a law
 that holds fails.
 
-The kit seeds Keras's random generators and computes on small data. `KIT_VERSION` grows when a law is added or changed.
+`fdl plugins test my-plugin` does the same from the command line. A suite that ran nothing fails.
+
+The kit seeds Keras's random generators and computes on small data. The names of this module stay; `KIT_VERSION` grows
+when a law is added or changed, and is part of every report's `as_dict()`. plugins/README.md has the laws in a table.
 """
 
-from fdl_zoo.testing.check import Check, Outcome, Report, Subject
+from fdl_zoo.testing.check import KIT_VERSION, Check, Outcome, Report, Subject
 from fdl_zoo.testing.suite import (
     KITS,
     check_callback,
@@ -27,8 +30,6 @@ from fdl_zoo.testing.suite import (
     conformance,
     run,
 )
-
-KIT_VERSION = 1
 
 __all__ = [
     "KITS",

@@ -10,6 +10,9 @@ from fdl_zoo.entry import Entry
 from fdl_zoo.errors import ZooError
 from fdl_zoo.option import REQUIRED
 
+# Grows when a law is added or changed: a report says which laws it is about.
+KIT_VERSION = 1
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -179,6 +182,11 @@ class Report:
         return [outcome for outcome in self.outcomes if outcome.status in ("failed", "stale")]
 
     @property
+    def passed(self) -> bool:
+        """Whether something ran and nothing failed."""
+        return self.ran > 0 and not self.failures
+
+    @property
     def summary(self) -> str:
         """The counts on one line."""
         words = ("passed", "failed", "stale", "excused", "skipped")
@@ -195,4 +203,10 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for `--json`."""
-        return {"ran": self.ran, "summary": self.summary, "outcomes": [vars(outcome) for outcome in self.outcomes]}
+        return {
+            "kit_version": KIT_VERSION,
+            "ran": self.ran,
+            "passed": self.passed,
+            "summary": self.summary,
+            "outcomes": [vars(outcome) for outcome in self.outcomes],
+        }

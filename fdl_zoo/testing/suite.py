@@ -1,11 +1,11 @@
 """The four kits, and the functions that hold them against entries: one by one, a plugin at a time, or in pytest."""
 
 import unittest
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from fdl_zoo import catalogue
-from fdl_zoo.entry import KINDS
+from fdl_zoo.entry import KINDS, normalise
 from fdl_zoo.testing import callbacks, datasets, models, optimizers
 from fdl_zoo.testing.check import Check, Outcome, Report, require
 
@@ -66,12 +66,24 @@ def check_plugin(distribution: str, *, excuses: Excuses | None = None) -> Report
     Returns:
         What came of each check; `report.require_passed()` raises if something failed or nothing ran.
     """
-    report = Report()
+    names = {kind: catalogue.registry(kind).names(origin=distribution) for kind in KINDS}
+    listed = {name for each in names.values() for name in each}
+    report = Report(_set_aside(distribution, listed))
+    for name, check in excuses or {}:
+        require(name in listed, f"The excuse for {(name, check)} is for no entry of {distribution}: take it away.")
     for kind in KINDS:
-        names = catalogue.registry(kind).names(origin=distribution)
-        concerned = {key: reason for key, reason in (excuses or {}).items() if key[0] in names}
-        report.outcomes += run(kind, names, excuses=concerned).outcomes
+        concerned = {key: reason for key, reason in (excuses or {}).items() if key[0] in names[kind]}
+        report.outcomes += run(kind, names[kind], excuses=concerned).outcomes
     return report
+
+
+def _set_aside(distribution: str, listed: Container[str]) -> list[Outcome]:
+    """A failure for each entry that no check reaches: its name is malformed or contested, or its metadata damaged."""
+    return [
+        Outcome(failure.kind, failure.entry, "registration", "failed", str(failure))
+        for failure in catalogue.failures()
+        if normalise(failure.distribution) == normalise(distribution) and failure.entry not in listed
+    ]
 
 
 def run(

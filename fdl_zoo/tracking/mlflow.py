@@ -33,6 +33,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
 
+from fdl_zoo import saved
 from fdl_zoo.data import Normalization
 from fdl_zoo.tracking import Point, RunDeleted
 from fdl_zoo.tracking.folder import RunFolder
@@ -255,7 +256,7 @@ def package_model(
                 pip_requirements=[f"{each}=={version(each)}" for each in ("keras", "numpy", "tensorflow")],
                 metadata=metadata,
             )
-            model.save(unfinished / "model.keras")
+            saved.save(model, unfinished / "model.keras")
         unfinished.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)

@@ -26,6 +26,7 @@ ROOMS = {
     "registry": ("errors tasks card option entry", ""),
     "discovery": ("errors entry", ""),
     "keras_source": ("entry", ""),
+    "saved": ("entry catalogue", ""),
     "catalogue": ("errors card entry registry discovery keras_source", ""),
     "availability": ("errors", ""),
     "data": ("errors", "numpy"),
@@ -37,11 +38,14 @@ ROOMS = {
     "backend": ("errors", "keras tensorflow"),
     "models": (ENTRY, "keras tensorflow numpy"),
     "optimizers": (ENTRY, "keras tensorflow numpy"),
-    "callbacks": (f"{ENTRY} analysis", "keras tensorflow numpy"),
+    "callbacks": (f"{ENTRY} analysis saved", "keras tensorflow numpy"),
     "datasets": (f"{ENTRY} data_checks", "keras tensorflow tensorflow_datasets sklearn numpy PIL"),
-    "tracking": ("errors data spec", "numpy yaml psutil keras tensorflow"),
+    "tracking": ("errors data saved spec", "numpy yaml psutil keras tensorflow"),
     "analysis": ("errors data tasks", "numpy scipy matplotlib keras tensorflow"),
-    "artifacts": ("errors tasks data spec catalogue entry backend tracking", "numpy keras tensorflow yaml"),
+    "artifacts": (
+        "errors tasks data spec catalogue saved registry entry backend tracking",
+        "numpy keras tensorflow yaml",
+    ),
     "training": (
         "errors tasks card data data_checks catalogue entry spec layers rules resolution"
         " backend tracking artifacts analysis",
@@ -51,6 +55,7 @@ ROOMS = {
         "errors tasks data catalogue spec layers resolution tracking artifacts analysis training",
         "numpy scipy matplotlib yaml",
     ),
+    "plugins": ("errors entry registry discovery catalogue backend testing", ""),
     "testing": (
         "errors tasks card option signature entry catalogue data availability spec",
         "numpy keras tensorflow pytest",

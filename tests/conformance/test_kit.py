@@ -13,7 +13,17 @@ from fdl_zoo.card import Card
 from fdl_zoo.data import Dataset, Split, split_indices
 from fdl_zoo.entry import normalise
 from fdl_zoo.option import Interval, Option, Type
-from fdl_zoo.testing import KITS, Outcome, Report, check_dataset, check_model, check_plugin, conformance, run
+from fdl_zoo.testing import (
+    KIT_VERSION,
+    KITS,
+    Outcome,
+    Report,
+    check_dataset,
+    check_model,
+    check_plugin,
+    conformance,
+    run,
+)
 from fdl_zoo.testing.callbacks import Notes
 from fdl_zoo.testing.variation import other_values
 from fdl_zoo.tracking.recorder import Recorder
@@ -626,6 +636,29 @@ def test_a_whole_plugin_is_reported_without_raising(plugin):
     assert report.as_dict()["ran"] == report.ran
 
 
+def test_an_entry_that_no_check_reaches_fails_the_plugin(tmp_path, monkeypatch, catalogue_afresh):
+    for number, name in enumerate(("twin", "Twin")):
+        folder = tmp_path / f"folder{number}"
+        folder.mkdir()
+        (folder / "pyproject.toml").write_text(
+            f'[project]\nname = "{name}"\n[project.entry-points."fdl_zoo.models"]\nnet = "twin_{number}:build"\n'
+        )
+    monkeypatch.setenv("FDL_ZOO_PLUGINS", "all")
+    monkeypatch.setenv("FDL_ZOO_PLUGINS_DIR", str(tmp_path))
+    catalogue_afresh.refresh()
+    report = check_plugin("twin")
+    assert [(each.check, each.status) for each in report] == [("registration", "failed")]
+    assert "twin_0:build" in report.failures[0].message
+    assert not report.passed
+    facts = report.as_dict()
+    assert (facts["passed"], facts["ran"], facts["kit_version"]) == (False, 1, KIT_VERSION)
+
+
+def test_an_excuse_for_no_entry_of_the_plugin_is_told(plugin):
+    with pytest.raises(AssertionError, match="is for no entry of sample-plugin: take it away"):
+        check_plugin("sample-plugin", excuses={("sample-plugin/gone", "reads_from_source"): "it was there once"})
+
+
 # ---- excuses and empty suites
 
 
@@ -659,6 +692,7 @@ def test_an_excuse_is_for_a_check_and_has_a_reason(registered, excuses, message)
 def test_a_suite_that_ran_nothing_fails():
     for report in (Report(), Report([Outcome("models", "some", "law", "skipped", "not prepared")])):
         assert report.ran == 0
+        assert not report.passed
         with pytest.raises(AssertionError, match="No check ran"):
             report.require_passed()
     with pytest.raises(AssertionError, match="There are no models to test of nobody"):

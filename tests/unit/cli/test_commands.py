@@ -1,6 +1,7 @@
 """`fdl` in process: help, lists, what is shown, dry runs, and one line for whatever is refused."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -8,7 +9,7 @@ import yaml
 from fdl_zoo import catalogue
 from fdl_zoo.cli import ORDER
 
-COMMANDS = [*((name,) for name in ORDER), ("plugins", "list"), ("plugins", "doctor")]
+COMMANDS = [*((name,) for name in ORDER), *(("plugins", name) for name in ("list", "doctor", "new", "test"))]
 
 
 # ---- help ---------------------------------------------------------------------------------------------------------
@@ -196,6 +197,38 @@ def test_a_broken_plugin_is_mentioned_once_and_fatal_only_with_strict(fdl, plugi
     assert "--strict" in fdl("train", "mlp", "--dry-run", "--strict").refused()
 
 
+def test_a_new_plugin_as_text_and_as_json(fdl, tmp_path):
+    answer = fdl("plugins", "new", "my-net", "-o", str(tmp_path))
+    folder = tmp_path / "my-net"
+    assert answer.out.splitlines() == [
+        f"wrote {folder}: pyproject.toml, my_net.py, test_my_net.py",
+        f"install: pip install --no-build-isolation -e {folder}",
+        "use:     fdl train my_net",
+        f"test:    python -m pytest {folder}",
+    ]
+    uses = {}
+    for kind in ("model", "optimizer", "callback", "dataset"):
+        answer = fdl("plugins", "new", f"my-{kind}", "--kind", kind, "-o", str(tmp_path), "--json")
+        facts = json.loads(answer.out)
+        assert [Path(file).parent for file in facts["files"]] == [tmp_path / f"my-{kind}"] * 3
+        uses[kind] = facts["steps"]["use"]
+    assert uses["callback"] == "fdl train mlp --callback my_callback"
+    catalogue.refresh()
+    listed = fdl("--plugins-dir", str(tmp_path), "plugins").out
+    assert "my-optimizer  0.1.0    folder  ok" in listed
+    assert "optimizers: my-optimizer/my_optimizer" in listed
+    again = fdl("plugins", "new", "my-net", "-o", str(tmp_path)).refused()
+    assert "it exists already; choose another name" in again
+
+
+def test_without_plugins_that_is_said(fdl):
+    assert fdl("plugins").out == "No plugins here: `fdl plugins new NAME` begins one.\n"
+    answer = fdl("plugins", "doctor")
+    assert (answer.status, answer.out) == (0, "no plugins, no problems.\n")
+    facts = json.loads(fdl("plugins", "doctor", "--json").out)
+    assert facts == {"plugins": [], "entries": [], "failures": [], "notices": [], "time_limit": 30.0}
+
+
 # ---- dry runs -----------------------------------------------------------------------------------------------------
 
 
@@ -248,7 +281,16 @@ def test_discarded_options_are_said_on_standard_error(fdl):
 REFUSED = [
     (("trian",), "There is no command 'trian': did you mean train?"),
     (("xyzzy",), "There is no command 'xyzzy': the commands are list, show"),
-    (("plugins", "lst"), "No such command 'lst'"),
+    (("plugins", "lst"), "There is no command 'plugins lst': did you mean list?"),
+    (("plugins", "xyzzy"), "there are list, doctor, new, test."),
+    (("plugins", "new"), "Missing argument 'NAME'"),
+    (("plugins", "new", "3net"), "A plugin cannot be named '3net': begin with a letter"),
+    (("plugins", "new", "mlp"), "there is a built-in model of this name"),
+    (("plugins", "new", "my-net", "--kind", "layer"), "'layer' is not one of 'model'"),
+    (("plugins", "test"), "Missing argument 'DISTRIBUTION'"),
+    (("plugins", "test", "ghost"), "The plugin 'ghost' cannot be tested: it is not installed (pip install ghost)"),
+    (("plugins", "test", "numpy"), "it is installed, but has no entries for fdl_zoo"),
+    (("plugins", "doctor", "--time-limit", "0"), "0.0 is not in the range x>0"),
     (("--jsn", "list"), "No such option '--jsn'"),
     (("list", "--nams"), "No such option '--nams'"),
     (("list", "modles"), "There is no kind 'modles': did you mean models?"),
