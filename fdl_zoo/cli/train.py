@@ -40,19 +40,18 @@ from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, 
 @click.option("--no-tracking", is_flag=True, help="Keep the run's folder and send nothing to a store.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved run as YAML and build nothing.")
 @click.option("--explain", is_flag=True, help="The same, with the origin of each value.")
+@click.option("--plan", is_flag=True, help="Build the run, say what is chosen for it and why, and train nothing.")
 @common_options
 @click.pass_context
-def command(ctx: click.Context, /, dry_run: bool, explain: bool, **given: Any) -> None:
+def command(ctx: click.Context, /, dry_run: bool, explain: bool, plan: bool, **given: Any) -> None:
     """Train MODEL and record the run."""
     from fdl_zoo.resolution import resolve
 
     honour_strict(ctx)
     data_dir = given.pop("data_dir")
     resolved = resolve(_layers(**given), data_dir)
-    if dry_run or explain:
-        for note in resolved.notes:
-            click.echo(note, err=True)
-        emit(ctx, _dry_facts(resolved), resolved.explained() if explain else resolved.spec.to_yaml().rstrip())
+    if dry_run or explain or plan:
+        _show(ctx, resolved, explain, plan)
         return
     _train(ctx, resolved)
 
@@ -89,8 +88,19 @@ def _interval(text: str) -> dict[str, Any]:
     return {"seconds": float(match[1])} if match[2].startswith("s") else {"every": int(match[1])}
 
 
-def _dry_facts(resolved: Any) -> dict:
-    return {"spec": resolved.spec.as_dict(), "origins": dict(resolved.origins), "notes": list(resolved.notes)}
+def _show(ctx: click.Context, resolved: Any, explain: bool, plan: bool) -> None:
+    """What would be trained: as YAML, with origins, or with what is chosen once it is built."""
+    from fdl_zoo.training.plan import plan as make_plan
+
+    for note in resolved.notes:
+        click.echo(note, err=True)
+    facts = {"spec": resolved.spec.as_dict(), "origins": dict(resolved.origins), "notes": list(resolved.notes)}
+    texts = [resolved.explained().rstrip()] if explain else [] if plan else [resolved.spec.to_yaml().rstrip()]
+    if plan:
+        made = make_plan(resolved.spec, verbose=state_of(ctx).verbose)
+        facts["plan"] = made.as_dict()
+        texts.append(str(made))
+    emit(ctx, facts, "\n".join(texts))
 
 
 def _train(ctx: click.Context, resolved: Any) -> None:

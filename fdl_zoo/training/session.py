@@ -169,13 +169,7 @@ class Session:
             self.folder.run_id or self.folder.name,
         )
         callbacks, self.checkpoint, watch = make_callbacks(spec, context)
-        steps = spec.steps_per_epoch or FULL_BATCH_STEPS
-        batches = Batches(data.train, spec.batch_size, seed=spec.seed, steps=steps, drop_remainder=spec.drop_remainder)
-        if len(batches) == 0:
-            raise InvalidData(
-                f"batch_size {spec.batch_size} cannot be used with drop_remainder: the training split has"
-                f" {len(data.train)} examples."
-            )
+        batches = make_batches(data, spec)
         feed, choice = install(
             self.model, batches, jit=spec.jit, block=spec.block, callbacks=callbacks, epochs=spec.epochs
         )
@@ -319,6 +313,24 @@ def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any, Any
     made = [catalogue.create_callback(each.name, context, **each.options) for each in named]
     names = [catalogue.callbacks.find(each.name).name for each in named]
     return made, made[names.index("checkpoint")], made[-1]
+
+
+def make_batches(data: Dataset, spec: RunSpec) -> Any:
+    """The training split's batches in the order of the run's seed.
+
+    Raises:
+        InvalidData: There are too few examples for one batch.
+    """
+    from fdl_zoo.training.batches import Batches
+
+    steps = spec.steps_per_epoch or FULL_BATCH_STEPS
+    batches = Batches(data.train, spec.batch_size, seed=spec.seed, steps=steps, drop_remainder=spec.drop_remainder)
+    if len(batches) == 0:
+        raise InvalidData(
+            f"batch_size {spec.batch_size} cannot be used with drop_remainder: the training split has"
+            f" {len(data.train)} examples."
+        )
+    return batches
 
 
 def evaluation_batch(spec: RunSpec) -> int | str:
