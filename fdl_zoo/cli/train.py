@@ -27,6 +27,10 @@ from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, 
 @click.option("--precision", help="float32, float64, mixed_bfloat16 or mixed_float16.")
 @click.option("--checkpoint-every", type=int, metavar="EPOCHS", help="Epochs between two checkpoints.")
 @click.option("--experiment", help="The experiment's name in the tracking store.")
+@click.option(
+    "--init-from", metavar="WEIGHTS|RUN|FILE", help="First weights: a dataset of the model's card, a run, or a file."
+)
+@click.option("--freeze", multiple=True, metavar="PATTERN", help="Layers that are not trained; may be repeated.")
 @click.option("--config", type=click.Path(exists=True, dir_okay=False), help="A YAML file, as --dry-run prints it.")
 @click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Any value of the run; may be repeated.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Where prepared datasets lie.")
@@ -39,11 +43,13 @@ from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, 
 def command(ctx: click.Context, /, dry_run: bool, explain: bool, **given: Any) -> None:
     """Train MODEL and record the run."""
     from fdl_zoo.resolution import resolve
+    from fdl_zoo.training.initial import settle
 
     honour_strict(ctx)
     data_dir = given.pop("data_dir")
     resolved = resolve(_layers(**given), data_dir)
     if dry_run or explain:
+        resolved, _ = settle(resolved)
         for note in resolved.notes:
             click.echo(note, err=True)
         emit(ctx, _dry_facts(resolved), resolved.explained() if explain else resolved.spec.to_yaml().rstrip())
@@ -59,6 +65,7 @@ def _layers(
     no_tracking: bool,
     checkpoint_every: int | None,
     metrics: tuple[str, ...],
+    freeze: tuple[str, ...],
     **values: Any,
 ) -> list:
     """The flags as layers; a flag that is not given says nothing."""
@@ -68,6 +75,7 @@ def _layers(
     values["tracking"] = tracking
     values["checkpoint"] = None if checkpoint_every is None else {"every": checkpoint_every}
     values["metrics"] = metrics or None
+    values["freeze"] = freeze or None
     named = {key: values.pop(key) for key in ("data", "optimizer", "learning_rate", "callbacks")}
     return make_layers(model, **named, config=config, settings=settings, values=values, origin="command line")
 

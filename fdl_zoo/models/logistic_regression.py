@@ -5,7 +5,7 @@ It outputs the logits Wx + b: the softmax is part of the loss, which the notes f
 
 import keras
 
-from fdl_zoo.card import Card, Recipe, Reference
+from fdl_zoo.card import Card, Recipe, Reference, Weights
 from fdl_zoo.models import _layers
 
 CARD = Card(
@@ -27,6 +27,16 @@ CARD = Card(
             ),
         ),
         "mnist": Recipe({"name": "sgd", "learning_rate": 0.01}, batch_size=100, epochs=1000),
+    },
+    weights={
+        "digits": Weights(
+            "weights/logistic_regression-digits.weights.h5",
+            sha256="3c3d16b7a4d62da3fc9e13771ba4aa0c3f7743b85f8d64e746a6f01fda11923c",
+            metric="test_accuracy",
+            value=0.9833,
+            command="fdl train logistic_regression --data digits --seed 0 --precision float64 --devices cpu:0"
+            " --set jit=false",
+        )
     },
 )
 

@@ -4,6 +4,7 @@ import filecmp
 import importlib
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from fdl_zoo.tracking.recorder import Recorder
 from fdl_zoo.tracking.sender import Sender
 from fdl_zoo.tracking.system import SystemSampler
 from fdl_zoo.training import provenance
+from fdl_zoo.training.initial import Initial, freeze
 from fdl_zoo.training.interruption import Terminated, terminable
 from fdl_zoo.training.progress import Progress
 from fdl_zoo.training.run import Run
@@ -37,12 +39,14 @@ class Session:
         folder: The run's folder, owned by this process.
         progress: What shows the progress.
         verbose: Let TensorFlow's messages through.
+        initial: The weights to start from; a resumed run has its own.
     """
 
     spec: RunSpec
     folder: RunFolder
     progress: Progress
     verbose: bool = False
+    initial: Initial | None = None
     sender: Sender | None = None
     model: Any = None
     recording: Any = None
@@ -98,13 +102,31 @@ class Session:
         check_data(data, self.spec)
         with numerics(self.spec.seed, self.spec.precision):
             with placement.scope():
-                self.model = build_model(self.spec, data)
+                self.model = build_model(self.spec, data, self._initialize)
             self._start_sending()
             self.folder.update_facts(**self._facts(data, placement.devices))
+            self._say_what_is_frozen()
             self._fit(data)
             self._evaluate(data)
             self._package(data)
         self.metrics["seconds"] = time.perf_counter() - started
+
+    def _initialize(self, model: Any) -> None:
+        """Put the first weights into the model; say and record what they were."""
+        if self.initial is None:
+            return
+        loaded = self.initial.load(model)
+        source = {"given": self.initial.given, "kind": self.initial.kind, "file": str(self.initial.path.resolve())}
+        self.folder.update_facts(init_from={**source, "sha256": loaded.sha256, "replaced": loaded.replaced or None})
+        self.progress.say(f"weights start from {self.initial.given} ({self.initial.kind})")
+        if loaded.note:
+            self.progress.say(loaded.note)
+
+    def _say_what_is_frozen(self) -> None:
+        frozen = [layer.name for layer in self.model.layers if layer.weights and not layer.trainable]
+        if self.spec.freeze:
+            self.progress.say(f"frozen: {', '.join(frozen)}")
+            self.folder.update_facts(frozen=frozen)
 
     def _facts(self, data: Dataset, devices: tuple[str, ...]) -> dict[str, Any]:
         source = catalogue.datasets.find(self.spec.data.name).card.source
@@ -230,13 +252,22 @@ class Session:
         )
 
 
-def build_model(spec: RunSpec, data: Dataset) -> Any:
-    """The compiled `keras.Model` of a specification; to be called inside the strategy's scope."""
+def build_model(spec: RunSpec, data: Dataset, initialize: Callable[[Any], None] | None = None) -> Any:
+    """The compiled `keras.Model` of a specification; to be called inside the strategy's scope.
+
+    Args:
+        spec: The specification.
+        data: The data, for their shape and task.
+        initialize: Puts first weights into the model before it is compiled; a fresh or resumed run needs none.
+    """
     from fdl_zoo.training.losses import make_loss, make_metrics
 
     model = catalogue.create_model(
         spec.model.name, input_shape=data.input_shape, num_outputs=data.num_outputs, **spec.model.options
     )
+    if initialize is not None:
+        initialize(model)
+    freeze(model, spec.freeze)
     model.compile(
         optimizer=catalogue.create_optimizer(spec.optimizer.name, **spec.optimizer.options),
         loss=make_loss(data.task, spec.loss),

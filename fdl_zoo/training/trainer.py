@@ -9,6 +9,7 @@ from fdl_zoo.resolution import Resolved, resolve
 from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import ROOT, RunFolder, new_name
 from fdl_zoo.training import provenance
+from fdl_zoo.training.initial import settle
 from fdl_zoo.training.progress import Lines, Progress
 from fdl_zoo.training.run import Run
 
@@ -40,7 +41,7 @@ def train(
         data_dir: Where prepared sets lie.
         root: The folder that the run is recorded in, `mlruns` of the working directory by default.
         progress: What shows the progress; a line per epoch by default.
-        **values: Any other key of `RunSpec`: `epochs`, `batch_size`, `seed`, ...
+        **values: Any other key of `RunSpec`: `epochs`, `batch_size`, `seed`, `init_from`, `freeze`, ...
 
     Raises:
         ZooError: A name, option or value is wrong, or parts do not go together; nothing has been written then.
@@ -68,6 +69,7 @@ def execute(
         verbose: Let TensorFlow's messages through.
     """
     progress = progress or Lines()
+    resolved, initial = settle(resolved, root)
     spec = resolved.spec
     name = new_name(spec.model.name, spec.data.name)
     progress.say(first_line(spec, name, root))
@@ -78,4 +80,4 @@ def execute(
     # Only now: what a session imports (NumPy first of all) must not delay the first line.
     from fdl_zoo.training.session import Session
 
-    return Session(spec, folder, progress, verbose).run()
+    return Session(spec, folder, progress, verbose, initial).run()

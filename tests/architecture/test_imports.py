@@ -26,7 +26,8 @@ ROOMS = {
     "registry": ("errors tasks card option entry", ""),
     "discovery": ("errors entry", ""),
     "keras_source": ("entry", ""),
-    "catalogue": ("errors card entry registry discovery keras_source", ""),
+    "weights": ("errors card entry", "h5py numpy"),
+    "catalogue": ("errors card entry registry discovery keras_source weights", ""),
     "availability": ("errors", ""),
     "data": ("errors", "numpy"),
     "data_checks": ("errors data", "numpy"),
@@ -43,7 +44,7 @@ ROOMS = {
     "analysis": ("errors data tasks", "numpy scipy matplotlib keras tensorflow"),
     "artifacts": ("errors tasks data spec catalogue entry backend tracking", "numpy keras tensorflow yaml"),
     "training": (
-        "errors tasks card data data_checks catalogue entry spec layers rules resolution"
+        "errors tasks card data data_checks catalogue entry weights spec layers rules resolution"
         " backend tracking artifacts analysis",
         "numpy keras tensorflow rich psutil yaml",
     ),
@@ -52,7 +53,7 @@ ROOMS = {
         "numpy scipy matplotlib yaml",
     ),
     "testing": (
-        "errors tasks card option signature entry catalogue data availability spec",
+        "errors tasks card option signature entry catalogue weights data availability spec",
         "numpy keras tensorflow pytest",
     ),
 }
