@@ -108,7 +108,7 @@ class Variant:
         input_shape: Replaces the card's.
         num_outputs: Replaces the card's.
         num_params: The variant's own parameter count; never inherited.
-        recipes: Replaces the card's.
+        recipes: Replaces the card's, which are inherited without their references.
         weights: The variant's own trained weights; never inherited.
     """
 
@@ -198,7 +198,7 @@ class Card:
             num_params=own.num_params,
             input_shape=own.input_shape or self.input_shape,
             num_outputs=own.num_outputs or self.num_outputs,
-            recipes=self.recipes if own.recipes is None else own.recipes,
+            recipes=_unmeasured(self.recipes) if own.recipes is None else own.recipes,
             weights=own.weights,
             variants={},
             aliases=(),
@@ -214,6 +214,11 @@ class Card:
         if dataset is None:
             return next(iter(self.recipes.values()), None)
         return self.recipes.get(dataset, self.recipes.get("*"))
+
+
+def _unmeasured(recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
+    """Recipes that a variant inherits: their references were measured on another model."""
+    return {dataset: replace(recipe, reference=None) for dataset, recipe in recipes.items()}
 
 
 def _check_weights(weights: Any) -> None:
