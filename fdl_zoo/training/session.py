@@ -129,7 +129,7 @@ class Session:
             self.folder.update_facts(frozen=frozen)
 
     def _facts(self, data: Dataset, devices: tuple[str, ...]) -> dict[str, Any]:
-        source = catalogue.datasets.find(self.spec.data.name).card.source
+        source = catalogue.datasets.find(self.spec.data.name).card.source or self.spec.data.options.get("source", "")
         sizes = {name: len(split) for name, split in data.splits.items()}
         return {
             "versions": provenance.versions(self.spec),

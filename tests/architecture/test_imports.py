@@ -34,7 +34,7 @@ ROOMS = {
     "spec": ("errors", "pydantic yaml"),
     "layers": ("errors card spec", "yaml"),
     "rules": ("errors tasks entry keras_source catalogue availability spec", "yaml"),
-    "resolution": ("errors card option signature entry catalogue spec layers rules", "pydantic yaml"),
+    "resolution": ("errors card option signature entry catalogue availability spec layers rules", "pydantic yaml"),
     "backend": ("errors", "keras tensorflow"),
     "models": (ENTRY, "keras tensorflow numpy"),
     "optimizers": (ENTRY, "keras tensorflow numpy"),
