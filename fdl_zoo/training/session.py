@@ -244,12 +244,18 @@ class Session:
         package_model(
             self.model,
             self.folder.model,
-            input_example=data.normalization.invert(data.train.take(np.arange(min(3, len(data.train))))[0]),
+            input_example=raw_examples(data),
             class_names=data.class_names,
             normalization=data.normalization,
             task=data.task,
             requires=[f"{name}=={versions[name]}" for name in ("fdl-zoo", *provenance.plugins(self.spec))],
         )
+
+
+def raw_examples(data: Dataset, count: int = 3) -> np.ndarray:
+    """A few examples [count, ...] in the units in which a user has them; word numbers stay whole numbers."""
+    examples, _ = data.train.take(np.arange(min(count, len(data.train))))
+    return examples if examples.dtype.kind in "iu" else data.normalization.invert(examples)
 
 
 def build_model(spec: RunSpec, data: Dataset, initialize: Callable[[Any], None] | None = None) -> Any:
