@@ -80,4 +80,4 @@ def execute(
     # Only now: what a session imports (NumPy first of all) must not delay the first line.
     from fdl_zoo.training.session import Session
 
-    return Session(spec, folder, progress, verbose, initial).run()
+    return Session(spec, folder, progress, verbose, initial=initial).run()

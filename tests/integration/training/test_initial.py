@@ -117,3 +117,34 @@ def test_a_run_without_a_checkpoint_is_refused(first, root):
             fdl.train("mlp", init_from=f"{first.name}@best", root=root, **QUIET)
     finally:
         gone.write_bytes(kept)
+
+
+class Stops(Silent):
+    """Interrupts a run at its first line about weights: before it has a checkpoint."""
+
+    def say(self, text):
+        if text.startswith("frozen"):
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("altered", [False, True])
+def test_a_run_that_is_resumed_at_its_beginning_starts_from_the_same_weights(first, root, tmp_path, altered):
+    file = tmp_path / "first.weights.h5"
+    fdl.load_model(first.model_path).save_weights(file)
+    given = {"init_from": str(file), "freeze": "hidden_1", "epochs": 1, "root": root}
+    whole = fdl.train("mlp", **given, **QUIET)
+    with pytest.raises(KeyboardInterrupt):
+        fdl.train("mlp", **given, **QUIET | {"progress": Stops()})
+    cut = fdl.find_run("last", root)
+    assert cut.status == "KILLED"
+    if altered:
+        fdl.load_model(whole.model_path).save_weights(file)
+        with pytest.raises(InvalidData, match=r"first\.weights\.h5 holds other weights than it began with"):
+            fdl.resume(cut.name, root=root, progress=Silent())
+        again = fdl.rerun(whole.name, root=root, progress=Silent())
+        assert not again.difference.equal
+        assert any(cause.startswith("init_from.sha256: ") for cause in again.causes)
+        return
+    resumed = fdl.resume(cut.name, root=root, progress=Silent())
+    for mine, theirs in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
