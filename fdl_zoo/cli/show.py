@@ -161,7 +161,8 @@ def _recipes(recipes: Any) -> list[tuple[str, str]]:
             optimizer = f"{optimizer['name']}({options})"
         words = ([f"optimizer={optimizer}"] if optimizer else []) + [f"{key}={value}" for key, value in values.items()]
         if recipe.reference:
-            measured = f" (`{recipe.reference.command}`)" if recipe.reference.command else ""
+            command = recipe.reference.command
+            measured = f" (`{command}`)" if command.startswith("fdl ") else f" ({command})" if command else ""
             words.append(f"reaches {recipe.reference.metric} {recipe.reference.value}{measured}")
         rows.append((dataset, ", ".join(words)))
     return rows
