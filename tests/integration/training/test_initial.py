@@ -83,6 +83,7 @@ def test_another_number_of_classes_gets_a_new_head_and_says_so(root, tmp_path):
     assert "the layer output is new: it has 10 outputs in the weights digits and 4 here" in heard.lines
 
 
+@pytest.mark.slow
 def test_a_model_on_two_devices_starts_from_them_too(two_replicas, root):
     run = fdl.train(
         "mlp", init_from="digits", epochs=1, batch_size=100, devices="cpu:0,cpu:1", learning_rate=1e-6, root=root,
@@ -127,7 +128,7 @@ class Stops(Silent):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("altered", [False, True])
+@pytest.mark.parametrize("altered", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_run_that_is_resumed_at_its_beginning_starts_from_the_same_weights(first, root, tmp_path, altered):
     file = tmp_path / "first.weights.h5"
     fdl.load_model(first.model_path).save_weights(file)

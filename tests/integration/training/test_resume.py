@@ -109,7 +109,7 @@ def trained_with_copies(case, tmp_path):
     return run, sorted((tmp_path / "copies").iterdir())
 
 
-SLOW = ("keras", "sequence", "image")
+SLOW = ("keras", "sequence", "image", "transfer")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in CASES])
