@@ -133,10 +133,11 @@ class Entry:
     @property
     def folder(self) -> Path:
         """The folder of its module, in which its weights lie; the working directory for a notebook's cell."""
-        if self.path is None and self.function is not None:
-            file = Path(self.function.__code__.co_filename)
-            return file.parent if file.is_file() else Path()
-        return self.path.parent if self.path else Path()
+        if self.path is not None:
+            return self.path.parent
+        code = getattr(self.function, "__code__", None)
+        file = Path(code.co_filename) if code else Path()
+        return file.parent if file.is_file() else Path()
 
     def variants(self) -> list["Entry"]:
         """The further names that its card registers."""

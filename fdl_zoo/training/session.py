@@ -13,6 +13,7 @@ import numpy as np
 
 from fdl_zoo import backend, catalogue, data_checks
 from fdl_zoo.data import Context, Dataset
+from fdl_zoo.entry import normalise
 from fdl_zoo.errors import InvalidData, TrainingFailed, ZooError
 from fdl_zoo.spec import EntryReference, RunSpec
 from fdl_zoo.tracking import default_uri
@@ -160,8 +161,8 @@ class Session:
         source = {"given": initial.given, "kind": initial.kind, "file": str(initial.path.resolve())}
         self.folder.update_facts(init_from={**source, "sha256": loaded.sha256, "replaced": loaded.replaced or None})
         self.progress.say(f"weights start from {initial.given} ({initial.kind})")
-        if loaded.note:
-            self.progress.say(loaded.note)
+        for note in filter(None, (loaded.note, seen_before(initial, self.spec))):
+            self.progress.say(note)
 
     def _say_what_is_frozen(self) -> None:
         frozen = [layer.name for layer in self.model.layers if layer.weights and not layer.trainable]
@@ -310,6 +311,19 @@ class Session:
             task=data.task,
             requires=[f"{name}=={versions[name]}" for name in ("fdl-zoo", *provenance.plugins(self.spec))],
         )
+
+
+def seen_before(initial: Initial, spec: RunSpec) -> str:
+    """What to say where other splits than those that a card's weights were trained on would flatter the test result."""
+    entry = catalogue.datasets.find(spec.data.name)
+    seed, given = entry.options.get("seed"), spec.data.options.get("seed")
+    same_data = normalise(initial.given) in (normalise(entry.name), normalise(entry.short_name))
+    if initial.kind != "card" or not same_data or seed is None or given == seed.default:
+        return ""
+    return (
+        f"the weights {initial.given} were trained on the splits of data.seed={seed.default}: with {given} they have"
+        " seen most of the test split"
+    )
 
 
 def raw_examples(data: Dataset, count: int = 3) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Runs that start from trained weights: of a card, a run or a file; with layers that stay frozen."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -7,7 +9,11 @@ import yaml
 import fdl_zoo as fdl
 from fdl_zoo import catalogue, weights
 from fdl_zoo.errors import InvalidData, InvalidOption, InvalidSpec
+from fdl_zoo.layers import make_layers
+from fdl_zoo.resolution import resolve
+from fdl_zoo.training.initial import Initial
 from fdl_zoo.training.progress import Silent
+from fdl_zoo.training.session import seen_before
 
 QUIET = {"progress": Silent(), "settings": ["tracking.enabled=false"]}
 
@@ -81,6 +87,17 @@ def test_another_number_of_classes_gets_a_new_head_and_says_so(root, tmp_path):
     )  # fmt: skip
     assert run.folder.facts["init_from"]["replaced"] == "output"
     assert "the layer output is new: it has 10 outputs in the weights digits and 4 here" in heard.lines
+
+
+def test_other_splits_than_the_weights_were_trained_on_are_mentioned():
+    initial = Initial("digits", "card", Path("digits.weights.h5"))
+    for seed, says in ((0, ""), (1, "with 1 they have seen most of the test split")):
+        spec = resolve(make_layers(model="mlp", settings=[f"data.seed={seed}"])).spec
+        assert bool(seen_before(initial, spec)) == bool(says)
+        assert seen_before(initial, spec).endswith(says)
+    assert (
+        seen_before(initial, resolve(make_layers(model="mlp", data="digits_rows", settings=["data.seed=1"])).spec) == ""
+    )
 
 
 @pytest.mark.slow
