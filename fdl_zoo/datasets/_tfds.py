@@ -32,7 +32,7 @@ def builder(source: str, data_dir: str | None = None) -> tfds.core.DatasetBuilde
     A prepared set is read from its own metadata: TFDS's named builders ask a server for theirs and retry for minutes.
 
     Raises:
-        InvalidData: It is neither prepared nor reachable, or TFDS does not know it.
+        InvalidData: It is neither prepared nor reachable, TFDS does not know it, or its preparation fails.
     """
     if require(source, data_dir) == "prepared":
         return tfds.builder_from_directory(prepared_folder(source, data_dir))
@@ -42,7 +42,15 @@ def builder(source: str, data_dir: str | None = None) -> tfds.core.DatasetBuilde
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
         cause = str(error).strip().partition("\n")[0]
         raise InvalidData(f"TFDS has no set {':'.join([name, *version])!r}: {cause}") from error
-    missing.download_and_prepare()
+    try:
+        missing.download_and_prepare()
+    except (
+        Exception
+    ) as error:  # each set has its own: servers, checksums, files to be fetched by hand, missing packages
+        cause = (str(error).strip().partition("\n")[0] or type(error).__name__).rstrip(".")
+        raise InvalidData(
+            f"{name} cannot be prepared: {cause}; prepare it where that works and name its folder with --data-dir."
+        ) from error
     return missing
 
 

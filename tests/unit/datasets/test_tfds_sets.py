@@ -105,6 +105,30 @@ def test_a_missing_set_is_prepared_once_when_the_server_answers(source, tmp_path
     assert list((tmp_path / "fdl_tiny_images" / "1.2.0").glob("*.array_record*"))
 
 
+class FdlFetchedByHand(tfds.core.GeneratorBasedBuilder):
+    """A set that TFDS cannot fetch by itself."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    MANUAL_DOWNLOAD_INSTRUCTIONS = "Ask its owner.\nThen wait."
+
+    def _info(self):
+        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict({"x": np.int64}))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(dl_manager.manual_dir)}
+
+    def _generate_examples(self, folder):
+        yield 0, {"x": 0}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_preparation_that_fails_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(availability, "is_reachable", lambda address: True)
+    with pytest.raises(InvalidData, match=r"fdl_fetched_by_hand cannot be prepared: .*--data-dir\.") as error:
+        any_set.build(source="fdl_fetched_by_hand", data_dir=str(tmp_path))
+    assert "\n" not in str(error.value)
+
+
 def test_a_set_that_nobody_knows_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(availability, "is_reachable", lambda address: True)
     monkeypatch.setattr(tfds.core.load, "_try_load_from_files_first", lambda *args, **kwargs: False)
