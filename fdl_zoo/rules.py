@@ -90,17 +90,23 @@ def _shape(model: Entry, data: Entry) -> None:
 
 
 def _placement(spec: RunSpec) -> None:
-    several = spec.devices is not None and len(spec.devices.split(",")) > 1
-    if spec.strategy == "multiworker" or spec.workers is not None:
-        raise InvalidSpec("strategy multiworker cannot be used in this version: train on the devices of one machine.")
+    several = spec.strategy == "multiworker" or (spec.devices is not None and len(spec.devices.split(",")) > 1)
+    if spec.workers is not None and spec.strategy != "multiworker":
+        raise InvalidSpec(
+            f"workers cannot be {spec.workers} with strategy {spec.strategy}: give --strategy multiworker too."
+        )
+    if spec.strategy == "multiworker" and spec.devices is not None:
+        raise InvalidSpec(
+            f"devices cannot be {spec.devices} with strategy multiworker: each worker uses all of its own."
+        )
     if spec.precision == "mixed_float16" and several:
         raise InvalidSpec(
-            f"precision mixed_float16 cannot be used on several devices ({spec.devices}): Keras looks for overflow"
+            "precision mixed_float16 cannot be used on several devices: Keras looks for overflow"
             " on the first only; use mixed_bfloat16, which needs no loss scaling."
         )
     if spec.jit and several:
         raise InvalidSpec(
-            f"jit cannot be true on several devices ({spec.devices}): Keras cannot compile a replicated step;"
+            "jit cannot be true on several devices: Keras cannot compile a replicated step;"
             " leave jit out, or name one device."
         )
 

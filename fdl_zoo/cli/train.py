@@ -25,7 +25,8 @@ from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, 
 @click.option("--metric", "metrics", multiple=True, help="A metric of Keras by name; may be repeated.")
 @click.option("--monitor", help="The metric that chooses the best checkpoint; val_loss by default.")
 @click.option("--devices", metavar="cpu:0|gpu:0,gpu:1", help="One device, or several, which mirror the model.")
-@click.option("--strategy", type=click.Choice(["auto", "mirrored"]), help="How devices work together.")
+@click.option("--strategy", type=click.Choice(["auto", "mirrored", "multiworker"]), help="How devices work together.")
+@click.option("--workers", type=int, help="With multiworker: a trial with so many processes of this machine.")
 @click.option("--precision", help="float32, float64, mixed_bfloat16 or mixed_float16.")
 @click.option(
     "--checkpoint-every", metavar="N|Nsteps|Ns", help="Epochs between checkpoints; or steps or seconds, within one too."

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from fdl_zoo.training.feed import Block, Epoch, Feed
+from fdl_zoo.training.strategy import local_index
 
 
 class Engine:
@@ -99,7 +100,7 @@ class Loop:
         devices = self.strategy.extended.worker_devices
 
         def on_replica(context: Any) -> tuple[tf.Tensor, ...]:
-            with tf.device(devices[context.replica_id_in_sync_group]):
+            with tf.device(devices[local_index(self.strategy, context)]):
                 return tuple(tf.identity(tf.constant(array)) for array in data)
 
         made = [

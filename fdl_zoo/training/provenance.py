@@ -23,10 +23,10 @@ def starting_facts() -> dict[str, Any]:
     }
 
 
-def versions(spec: RunSpec) -> dict[str, str]:
-    """Versions of Python, of what we stand on, and of the plugins that the run uses."""
+def versions(spec: RunSpec | None = None) -> dict[str, str]:
+    """Versions of Python, of what we stand on, and of the plugins that a run uses."""
     found = {"python": platform.python_version()}
-    return found | {name: _version(name) for name in ("fdl-zoo", *_PACKAGES, *plugins(spec))}
+    return found | {name: _version(name) for name in ("fdl-zoo", *_PACKAGES, *(plugins(spec) if spec else ()))}
 
 
 def plugins(spec: RunSpec) -> list[str]:

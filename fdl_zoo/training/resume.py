@@ -6,6 +6,9 @@ from fdl_zoo import rules
 from fdl_zoo.errors import InvalidOption
 from fdl_zoo.spec import RunSpec, read_config
 from fdl_zoo.tracking.folder import ROOT, RunFolder, find_folder
+from fdl_zoo.training.cluster import read, workers
+from fdl_zoo.training.follower import follow
+from fdl_zoo.training.meeting import meet
 from fdl_zoo.training.progress import Lines, Progress
 from fdl_zoo.training.run import Run
 
@@ -29,6 +32,9 @@ def resume(reference: str, *, root: str | Path = ROOT, progress: Progress | None
         InvalidData: Its data are no longer those that it began with.
     """
     progress = progress or Lines()
+    cluster = read()
+    if cluster and not cluster.is_chief:  # the run's folder lies with worker 0
+        return follow(cluster, None, progress)
     folder, _ = find_folder(reference, Path(root))
     if folder.status == "FINISHED":
         raise InvalidOption(
@@ -37,11 +43,14 @@ def resume(reference: str, *, root: str | Path = ROOT, progress: Progress | None
         )
     spec = as_chosen(folder)
     rules.check(spec, {})
-    folder.acquire()
-    progress.say(f"{spec.model.name} on {spec.data.name} with {spec.optimizer.name}: resuming run {folder.name}")
-    from fdl_zoo.training.session import Session
+    with workers(spec.strategy, spec.workers) as cluster:
+        folder.acquire()
+        progress.say(f"{spec.model.name} on {spec.data.name} with {spec.optimizer.name}: resuming run {folder.name}")
+        if cluster:
+            meet(cluster, folder, progress)
+        from fdl_zoo.training.session import Session
 
-    return Session(spec, folder, progress, verbose, resumed=True).run()
+        return Session(spec, folder, progress, verbose, resumed=True).run()
 
 
 def as_chosen(folder: RunFolder) -> RunSpec:
@@ -49,7 +58,7 @@ def as_chosen(folder: RunFolder) -> RunSpec:
     spec = RunSpec.model_validate(read_config(folder.path / "spec.yaml"))
     chosen = folder.facts.get("chosen", {})
     known = {name: chosen[name] for name in ("jit", "block") if name in chosen}
-    if "devices" in chosen:
+    if "devices" in chosen and spec.strategy != "multiworker":
         known["devices"] = ",".join(chosen["devices"]).lower()
     given = {name for name in ("jit", "block", "devices") if getattr(spec, name) is not None}
     return spec.model_copy(update={name: value for name, value in known.items() if name not in given})

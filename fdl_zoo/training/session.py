@@ -299,11 +299,14 @@ class Session:
         """Put the model that a store serves beside the run: raw units in, probabilities out."""
         if self.sender is None or data.task == "objective":  # an objective predicts nothing
             return
+        from fdl_zoo.artifacts.load import load_file
         from fdl_zoo.tracking.mlflow import package_model
 
         versions = self.folder.facts["versions"]
+        # Reading a model of several workers would wait for them; its file is the same model on one device.
+        alone = self.spec.strategy != "multiworker"
         package_model(
-            self.model,
+            self.model if alone else load_file(self.folder.checkpoints / "last.keras"),
             self.folder.model,
             input_example=raw_examples(data),
             class_names=data.class_names,

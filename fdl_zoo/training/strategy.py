@@ -37,11 +37,14 @@ def place(devices: str | None, strategy: str = "auto") -> Placement:
 
     Args:
         devices: For example `cpu:0` or `gpu:0,gpu:1`.
-        strategy: `mirrored` uses a mirrored strategy on one device too.
+        strategy: `mirrored` uses a mirrored strategy on one device too; `multiworker` all devices of all workers, which
+            TF_CONFIG names and which must have met.
 
     Raises:
         InvalidOption: A device is malformed, named twice or not there; the message lists those that are.
     """
+    if strategy == "multiworker":
+        return Placement(("worker",), multiworker())
     names = _parse(devices) if devices else None
     if names:
         _split_cpu(names)
@@ -63,6 +66,11 @@ def replica_numbers(strategy: Any) -> range:
         return range(strategy.num_replicas_in_sync)
     here = len(strategy.extended.worker_devices)
     return range(resolver.task_id * here, (resolver.task_id + 1) * here)
+
+
+def local_index(strategy: Any, context: Any) -> int:
+    """The number of a replica among those of its own process."""
+    return context.replica_id_in_sync_group - replica_numbers(strategy).start
 
 
 def replica_values(variable: Any) -> list[np.ndarray]:
@@ -92,6 +100,12 @@ def mirrored(names: tuple[str, ...]) -> Any:
     has another shape ("Shape mismatch in the collective instance").
     """
     return tf.distribute.MirroredStrategy(list(names))
+
+
+@functools.cache
+def multiworker() -> Any:
+    """The process's one strategy over the workers of TF_CONFIG; it waits until all have come."""
+    return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 class Undivided(tf.distribute.DistributedDataset):

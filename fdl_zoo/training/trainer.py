@@ -9,7 +9,10 @@ from fdl_zoo.resolution import Resolved, resolve
 from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import ROOT, RunFolder, new_name
 from fdl_zoo.training import provenance
+from fdl_zoo.training.cluster import workers
+from fdl_zoo.training.follower import follow
 from fdl_zoo.training.initial import settle
+from fdl_zoo.training.meeting import meet
 from fdl_zoo.training.progress import Lines, Progress
 from fdl_zoo.training.run import Run
 
@@ -71,13 +74,18 @@ def execute(
     progress = progress or Lines()
     resolved, initial = settle(resolved, root)
     spec = resolved.spec
-    name = new_name(spec.model.name, spec.data.name)
-    progress.say(first_line(spec, name, root))
-    for note in resolved.notes:
-        progress.say(note)
-    facts = {**provenance.starting_facts(), "experiment": spec.experiment, "origins": dict(resolved.origins)}
-    folder = RunFolder.create(name, spec=spec.to_yaml(), facts=facts, root=Path(root))
-    # Only now: what a session imports (NumPy first of all) must not delay the first line.
-    from fdl_zoo.training.session import Session
+    with workers(spec.strategy, spec.workers) as cluster:
+        if cluster and not cluster.is_chief:
+            return follow(cluster, spec, progress)
+        name = new_name(spec.model.name, spec.data.name)
+        progress.say(first_line(spec, name, root))
+        for note in resolved.notes:
+            progress.say(note)
+        facts = {**provenance.starting_facts(), "experiment": spec.experiment, "origins": dict(resolved.origins)}
+        folder = RunFolder.create(name, spec=spec.to_yaml(), facts=facts, root=Path(root))
+        if cluster:
+            meet(cluster, folder, progress)
+        # Only now: what a session imports (NumPy first of all) must not delay the first line.
+        from fdl_zoo.training.session import Session
 
-    return Session(spec, folder, progress, verbose, initial=initial).run()
+        return Session(spec, folder, progress, verbose, initial=initial).run()

@@ -1,0 +1,128 @@
+"""The workers of a run over several machines: who they are (TF_CONFIG), and two local ones for a trial."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fdl_zoo.errors import InvalidOption, InvalidSpec
+
+VARIABLE = "TF_CONFIG"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The addresses of all workers, and which of them this process is.
+
+    Args:
+        workers: `host:port` of each; the first one records the run.
+        index: This process's place among them, from 0.
+    """
+
+    workers: tuple[str, ...]
+    index: int
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process records the run and writes checkpoints."""
+        return self.index == 0
+
+
+def read() -> Cluster | None:
+    """The cluster that TF_CONFIG describes; None where it is not set.
+
+    Raises:
+        InvalidOption: It is set to something else than a cluster of workers.
+    """
+    text = os.environ.get(VARIABLE)
+    if not text:
+        return None
+    try:
+        config = json.loads(text)
+        workers = tuple(str(address) for address in config["cluster"]["worker"])
+        kind, index = str(config["task"]["type"]), int(config["task"]["index"])
+    except (ValueError, KeyError, TypeError):
+        raise InvalidOption(f"{VARIABLE} cannot be {text!r}: {_example()}.") from None
+    if set(config["cluster"]) != {"worker"} or kind != "worker" or not 0 <= index < len(workers):
+        raise InvalidOption(
+            f"{VARIABLE} cannot be {text!r}: only workers are supported, and task.index is one of theirs; {_example()}."
+        )
+    if any(not address.rpartition(":")[2].isdigit() for address in workers):
+        raise InvalidOption(f"{VARIABLE} cannot have the workers {', '.join(workers)}: write host:port for each.")
+    return Cluster(workers, index)
+
+
+def _example() -> str:
+    task = {"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}
+    return f"write, for example, {json.dumps(task)}"
+
+
+@contextlib.contextmanager
+def workers(strategy: str, count: int | None) -> Iterator[Cluster | None]:
+    """The cluster that a run is trained on, local workers of a trial included; None for one process.
+
+    Args:
+        strategy: Of the specification.
+        count: Local processes of a trial; None takes the workers of TF_CONFIG.
+
+    Raises:
+        InvalidSpec: Neither says who the workers are.
+    """
+    if strategy != "multiworker":
+        yield None
+    elif count is not None:
+        with local(count):
+            yield read()
+    elif (cluster := read()) is None:
+        raise InvalidSpec(
+            f"strategy multiworker needs to know the workers: set {VARIABLE} on each machine ({_example()}), or try it"
+            " with two processes of this one: --workers 2."
+        )
+    else:
+        yield cluster
+
+
+@contextlib.contextmanager
+def local(count: int) -> Iterator[None]:
+    """Start `count - 1` further workers on this machine, this process being the first; they end with the block.
+
+    They are told all else at the meeting.
+
+    Raises:
+        InvalidSpec: A cluster is configured already.
+    """
+    if os.environ.get(VARIABLE):
+        raise InvalidSpec(f"workers cannot be {count}: {VARIABLE} names the workers already; leave workers out.")
+    workers = [f"127.0.0.1:{port}" for port in _free_ports(count)]
+
+    def config(index: int) -> str:
+        return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
+
+    command = [sys.executable, "-m", "fdl_zoo.training.follower"]
+    started = [
+        subprocess.Popen(command, env={**os.environ, VARIABLE: config(index)}, stdin=subprocess.DEVNULL)
+        for index in range(1, count)
+    ]
+    os.environ[VARIABLE] = config(0)
+    try:
+        yield
+        for process in started:  # they end by themselves once all have tested
+            process.wait(timeout=60)
+    finally:
+        del os.environ[VARIABLE]
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on: found together, so that they differ."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

@@ -1,0 +1,67 @@
+"""A worker that does not record: it comes to the meeting, trains what worker 0 says, and leaves no files behind."""
+
+import io
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import yaml
+
+from fdl_zoo import rules
+from fdl_zoo.errors import ZooError
+from fdl_zoo.spec import RunSpec
+from fdl_zoo.tracking.folder import RunFolder
+from fdl_zoo.training import meeting, provenance
+from fdl_zoo.training.cluster import Cluster, read
+from fdl_zoo.training.initial import locate
+from fdl_zoo.training.progress import Progress, Silent
+from fdl_zoo.training.run import Run
+
+
+def follow(cluster: Cluster, spec: RunSpec | None, progress: Progress) -> Run:
+    """Train as one of the workers that are not the first.
+
+    Everything runs as on worker 0, callbacks too, so that all decide the same; what is written lies in a temporary
+    folder, and nothing is tracked.
+
+    Args:
+        cluster: Who all are.
+        spec: What this worker would train; None for whatever worker 0 says.
+        progress: What shows the progress.
+
+    Raises:
+        TrainingFailed: Worker 0 did not answer, or another worker died.
+        InvalidOption: Worker 0 has other versions, or trains something else.
+    """
+    progress.say(f"worker {cluster.index} of {len(cluster.workers)}: looking for worker 0 at {cluster.workers[0]}")
+    agreement = meeting.join(cluster, spec and spec.to_yaml(), provenance.versions())
+    agreed = RunSpec.model_validate(yaml.safe_load(agreement.spec))
+    agreed = agreed.model_copy(update={"tracking": agreed.tracking.model_copy(update={"enabled": False})})
+    rules.check(agreed, {})
+    progress.say(f"worker {cluster.index} of {len(cluster.workers)}: takes part in run {agreement.name}")
+    from fdl_zoo.training.session import Session
+
+    with tempfile.TemporaryDirectory() as root:
+        folder = RunFolder.create(agreement.name, spec=agreement.spec, facts={}, root=Path(root))
+        if agreement.checkpoints:
+            zipfile.ZipFile(io.BytesIO(agreement.checkpoints)).extractall(folder.checkpoints)
+        resumed = bool(agreement.checkpoints)
+        # Looked for where this worker runs: its temporary folder holds no other run to start from.
+        initial = locate(agreed.model.name, agreed.init_from) if agreed.init_from and not resumed else None
+        return Session(agreed, folder, progress, resumed=resumed, initial=initial).run()
+
+
+def main() -> None:
+    """Be a local worker of a trial, as `cluster.local` starts it."""
+    cluster = read()
+    assert cluster is not None
+    try:
+        follow(cluster, None, Silent())
+    except ZooError as error:
+        print(f"fdl: worker {cluster.index}: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()

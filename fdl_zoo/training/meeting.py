@@ -1,0 +1,198 @@
+"""The meeting of a run's workers: before TensorFlow waits for all of them without end, plain sockets with a time limit.
+
+Worker 0 listens at its address of TF_CONFIG; each other one says what it would train with which versions, and gets the
+run's name, its specification and its newest checkpoint, so that no file system need be shared. TensorFlow takes the
+address over after that.
+"""
+
+import io
+import json
+import socket
+import struct
+import time
+import zipfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from fdl_zoo.errors import InvalidOption, TrainingFailed
+from fdl_zoo.tracking.folder import RunFolder
+from fdl_zoo.training import provenance
+from fdl_zoo.training.cluster import Cluster
+from fdl_zoo.training.progress import Progress
+
+PATIENCE = 60.0
+MOST = 2**40  # bytes of a message: more is no message of ours
+_LENGTH = struct.Struct("!QQ")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What all workers train.
+
+    Args:
+        name: The run's.
+        spec: As YAML.
+        checkpoints: The files of the states to go on from, as a zip archive; empty for a new run.
+    """
+
+    name: str
+    spec: str
+    checkpoints: bytes = b""
+
+
+def meet(cluster: Cluster, folder: RunFolder, progress: Progress) -> None:
+    """As worker 0, meet all others over the run in a folder; a new run that does not come about leaves nothing."""
+    progress.say(f"worker 0 of {len(cluster.workers)}: waiting for the others at {cluster.workers[0]}")
+    checkpoints = packed(folder)
+    try:
+        host(cluster, Agreement(folder.name, folder.spec, checkpoints), provenance.versions())
+    except BaseException:
+        if folder.history():
+            folder.finish("FAILED", "not all workers came")
+        else:
+            folder.discard()
+        raise
+
+
+def packed(folder: RunFolder) -> bytes:
+    """The states of a run to go on from, as a zip archive for the other workers; empty where there are none."""
+    files = sorted(folder.checkpoints.glob("*.npz"))
+    if not files:
+        return b""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for file in files:
+            archive.write(file, file.name)
+    return content.getvalue()
+
+
+def host(cluster: Cluster, agreement: Agreement, versions: dict[str, str], patience: float = PATIENCE) -> None:
+    """As worker 0, wait for all others and tell them what is trained.
+
+    Raises:
+        TrainingFailed: A worker did not come in time.
+        InvalidOption: A worker has other versions, or would train something else.
+    """
+    deadline = time.monotonic() + patience
+    with ExitStack() as stack:
+        listening = stack.enter_context(_listen(cluster.workers[0]))
+        here: dict[int, socket.socket] = {}
+        while len(here) < len(cluster.workers) - 1:
+            listening.settimeout(max(deadline - time.monotonic(), 0.01))
+            try:
+                connection, _ = listening.accept()
+                stack.enter_context(connection)
+                connection.settimeout(max(deadline - time.monotonic(), 0.01))
+                said, _ = _receive(connection)
+            except TimeoutError:
+                missing = [f"{index} ({cluster.workers[index]})" for index in _others(cluster) if index not in here]
+                raise TrainingFailed(
+                    f"Worker {', '.join(missing)} did not come within {patience:g} s: start it with the same TF_CONFIG"
+                    " but its own task.index, and see that it can reach this one."
+                ) from None
+            except (OSError, ValueError):
+                continue  # somebody else knocked
+            problem = _objection(said, agreement, versions)
+            if problem:
+                for each in (connection, *here.values()):
+                    _send(each, {"problem": problem})
+                raise InvalidOption(problem)
+            here[int(said["worker"])] = connection
+        told = {"name": agreement.name, "spec": agreement.spec}
+        for connection in here.values():
+            connection.settimeout(None)
+            _send(connection, told, agreement.checkpoints)
+
+
+def join(cluster: Cluster, spec: str | None, versions: dict[str, str], patience: float = PATIENCE) -> Agreement:
+    """As any other worker, come to worker 0 and learn what is trained.
+
+    Args:
+        cluster: Who all are.
+        spec: What this worker would train, as YAML; None trains whatever worker 0 says.
+        versions: Of what it would train with.
+        patience: Seconds to wait for worker 0.
+
+    Raises:
+        TrainingFailed: Worker 0 did not answer in time.
+        InvalidOption: Worker 0 has other versions, or trains something else.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with socket.create_connection(_address(cluster.workers[0]), timeout=2.0) as connection:
+                connection.settimeout(max(deadline - time.monotonic(), 0.01))
+                _send(connection, {"worker": cluster.index, "spec": spec, "versions": versions})
+                told, checkpoints = _receive(connection)
+                break
+        except (OSError, ValueError):
+            if time.monotonic() > deadline:
+                raise TrainingFailed(
+                    f"Worker 0 ({cluster.workers[0]}) did not answer within {patience:g} s: start it with the same"
+                    " TF_CONFIG but task.index 0, and see that this one can reach it."
+                ) from None
+            time.sleep(0.1)
+    if "problem" in told:
+        raise InvalidOption(told["problem"])
+    return Agreement(told["name"], told["spec"], checkpoints)
+
+
+def _objection(said: dict[str, Any], agreement: Agreement, versions: dict[str, str]) -> str:
+    """Why a worker cannot take part; empty where it can."""
+    theirs = said["versions"]
+    differing = [name for name in versions if theirs.get(name) != versions[name]]
+    if differing:
+        words = ", ".join(f"{name} {theirs.get(name)} and {versions[name]}" for name in differing)
+        return (
+            f"Worker {said['worker']} and worker 0 cannot train together: they have {words}; install the same versions."
+        )
+    if said["spec"] is not None and said["spec"] != agreement.spec:
+        lines = zip(said["spec"].splitlines(), agreement.spec.splitlines(), strict=False)
+        theirs, ours = next((pair for pair in lines if pair[0] != pair[1]), ("another length", ""))
+        return (
+            f"Worker {said['worker']} and worker 0 cannot train together: one would train {theirs!r} and the other"
+            f" {ours!r}; give both the same command."
+        )
+    return ""
+
+
+def _others(cluster: Cluster) -> range:
+    return range(1, len(cluster.workers))
+
+
+def _listen(address: str) -> socket.socket:
+    host, port = _address(address)
+    del host  # the name by which others reach this machine; it listens wherever they come from
+    try:
+        return socket.create_server(("127.0.0.1" if address.startswith("127.") else "", port), reuse_port=False)
+    except OSError as error:
+        raise InvalidOption(f"Worker 0 cannot listen at {address}: {error.strerror}; choose another port.") from None
+
+
+def _address(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _send(connection: socket.socket, header: dict[str, Any], body: bytes = b"") -> None:
+    text = json.dumps(header).encode()
+    connection.sendall(_LENGTH.pack(len(text), len(body)) + text + body)
+
+
+def _receive(connection: socket.socket) -> tuple[dict[str, Any], bytes]:
+    lengths = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
+    if sum(lengths) > MOST:
+        raise ValueError("this is no message of a worker")
+    header, body = (_exactly(connection, length) for length in lengths)
+    return json.loads(header), body
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < count:
+        part = connection.recv(min(count - len(parts), 2**20))
+        if not part:
+            raise OSError("the other side has hung up")
+        parts += part
+    return bytes(parts)
