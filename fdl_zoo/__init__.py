@@ -10,7 +10,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "fdl_zoo.card": ("Card", "Recipe", "Reference", "Variant"),
+    "fdl_zoo.card": ("Card", "Recipe", "Reference", "Variant", "Weights"),
     "fdl_zoo.catalogue": (
         "list_models",
         "list_optimizers",

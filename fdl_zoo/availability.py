@@ -4,6 +4,7 @@ It answers within five seconds and is asked before TensorFlow loads, where TFDS 
 """
 
 import os
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -20,11 +21,12 @@ _HOSTS = {
     "cifar10": "https://www.cs.toronto.edu",
     "imdb_reviews": "https://ai.stanford.edu",
 }
+_NAMES = re.compile(r"[A-Za-z]\w*(/\w[\w.+-]*)?(:\d+\.\d+\.\d+)?")
 _INSTEAD = {"imdb_reviews": "digits_rows"}  # an embedded set for the same models
 
 
 def parse_source(source: str) -> tuple[str, ...]:
-    """The parts of a card's source: `"tfds:imdb_reviews/plain_text:1.0.0"` is name, configuration if any, version.
+    """The parts of a card's source: `"tfds:imdb_reviews/plain_text:1.0.0"` is name, configuration and version if any.
 
     Raises:
         InvalidData: The source does not name a TFDS set.
@@ -32,14 +34,46 @@ def parse_source(source: str) -> tuple[str, ...]:
     scheme, _, rest = source.partition(":")
     if scheme != "tfds" or not rest:
         raise InvalidData(f"The source {source!r} is no TFDS set: write it as 'tfds:mnist:3.0.1'.")
+    if not _NAMES.fullmatch(rest):
+        raise InvalidData(
+            f"The TFDS set {rest!r} cannot be read: write NAME, NAME:VERSION or NAME/CONFIGURATION:VERSION, such as"
+            " mnist:3.0.1."
+        )
     name, _, version = rest.partition(":")
     return (*name.split("/"), *([version] if version else []))
 
 
+def data_root(data_dir: str | None = None) -> Path:
+    """Where TFDS keeps its sets: `data_dir`, else `TFDS_DATA_DIR`, else `~/tensorflow_datasets`."""
+    return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
 def prepared_folder(source: str, data_dir: str | None = None) -> Path:
-    """Where TFDS keeps this set: below `data_dir`, else `TFDS_DATA_DIR`, else `~/tensorflow_datasets`."""
-    root = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return Path(root).expanduser().joinpath(*parse_source(source))
+    """Where TFDS keeps this set below `data_root`; where no version is named, that of the newest prepared one."""
+    return data_root(data_dir).joinpath(*parse_source(pinned(source, data_dir)))
+
+
+def pinned(source: str, data_dir: str | None = None) -> str:
+    """The source with the version, and the configuration where there is one only, of the newest prepared set.
+
+    Unchanged where it names a version already, or where nothing is prepared.
+    """
+    parts = parse_source(source)
+    if ":" in source.removeprefix("tfds:"):
+        return source
+    folder = data_root(data_dir).joinpath(*parts)
+    found = list(folder.glob("*/dataset_info.json")) or list(folder.glob("*/*/dataset_info.json"))
+    versions = {each.parent: _numbers(each.parent.name) for each in found}
+    known = [each for each in versions if versions[each]]
+    if not known or len({each.parent for each in known}) > 1 or (len(parts) > 1 and known[0].parent != folder):
+        return source
+    newest = max(known, key=versions.__getitem__)
+    return f"tfds:{'/'.join(newest.parent.relative_to(data_root(data_dir)).parts)}:{newest.name}"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """A version to be compared; empty where it is none."""
+    return tuple(map(int, version.split("."))) if re.fullmatch(r"\d+\.\d+\.\d+", version) else ()
 
 
 def is_prepared(source: str, data_dir: str | None = None) -> bool:
@@ -91,8 +125,7 @@ def require(source: str, data_dir: str | None = None) -> Literal["prepared", "re
     """
     found = availability(source, data_dir)
     if found == "absent":
-        name, folder = parse_source(source)[0], prepared_folder(source, data_dir)
-        root = folder.parents[len(parse_source(source)) - 1]
+        name, folder, root = parse_source(source)[0], prepared_folder(source, data_dir), data_root(data_dir)
         raise InvalidData(
             f"{name} cannot be loaded: it is not prepared in {folder}, and {host(source)} did not answer within "
             f"{PROBE_SECONDS:g} seconds; place a prepared copy below {root}, name its folder with --data-dir, "

@@ -1,11 +1,13 @@
-"""Card, Recipe, Reference and Variant: the facts that an entry states about itself.
+"""Card, Recipe, Reference, Weights and Variant: the facts that an entry states about itself.
 
 A card stands at the top of an entry's file and is read from its source, so it holds literals only. Every stated fact is
 checked by the conformance kit: an untrue parameter count or reference result fails.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from fdl_zoo.errors import InvalidCard
@@ -64,6 +66,39 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """Trained weights that come with an entry, and what they reach.
+
+    Args:
+        file: A `.weights.h5` file of Keras, relative to the folder of the entry's module.
+        sha256: The digest of the file; empty until `python -m fdl_zoo.testing.weights` has made it.
+        metric: The metric's name as it is recorded, for example `"test_accuracy"`.
+        value: What the weights give, to four digits.
+        command: The command that trained them.
+    """
+
+    file: str
+    sha256: str
+    metric: str
+    value: float
+    command: str
+
+    def __post_init__(self) -> None:
+        path = PurePosixPath(str(self.file))
+        if path.is_absolute() or ".." in path.parts or not path.name.endswith(".weights.h5"):
+            raise InvalidCard(
+                f"Weights cannot lie in {self.file!r}: name a .weights.h5 file below the folder of the entry's module."
+            )
+        if self.sha256 and not re.fullmatch("[0-9a-f]{64}", str(self.sha256)):
+            raise InvalidCard(f"The digest of weights cannot be {self.sha256!r}: write the SHA-256 of {self.file}.")
+        for name in ("metric", "command"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name).strip():
+                raise InvalidCard(f"The {name} of weights cannot be {getattr(self, name)!r}: write it as text.")
+        if isinstance(self.value, bool) or not isinstance(self.value, (int, float)):
+            raise InvalidCard(f"The value of weights cannot be {self.value!r}: write what {self.metric} is.")
+
+
+@dataclass(frozen=True)
 class Variant:
     """A further registered name of the same file: options, and the facts in which it differs from the card.
 
@@ -73,7 +108,8 @@ class Variant:
         input_shape: Replaces the card's.
         num_outputs: Replaces the card's.
         num_params: The variant's own parameter count; never inherited.
-        recipes: Replaces the card's.
+        recipes: Replaces the card's, which are inherited without their references.
+        weights: The variant's own trained weights; never inherited.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -82,6 +118,10 @@ class Variant:
     num_outputs: int | None = None
     num_params: int | None = None
     recipes: Mapping[str, Recipe] | None = None
+    weights: Mapping[str, Weights] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_weights(self.weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +142,7 @@ class Card:
         ranges: An option's accepted interval: `"[0, 1)"`, or a pair of closed bounds of which None is no bound.
         source: Where data come from, for example `"tfds:mnist:3.0.1"`.
         recipes: A dataset's name (or `"*"` for any) to a `Recipe`; the first is the default.
+        weights: A dataset's name to the `Weights` that were trained on it and come with the entry.
     """
 
     task: str | tuple[str, ...] | None = None
@@ -117,6 +158,7 @@ class Card:
     ranges: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    weights: Mapping[str, Weights] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, accepted in _ACCEPTED.items():
@@ -135,6 +177,7 @@ class Card:
         for dataset, recipe in self.recipes.items():
             if not isinstance(recipe, Recipe):
                 raise InvalidCard(f"The recipe for {dataset!r} cannot be {recipe!r}: write Recipe(...).")
+        _check_weights(self.weights)
         for name, stated in self.variants.items():
             if not isinstance(stated, (Mapping, Variant)):
                 raise InvalidCard(f"The variant {name!r} cannot be {stated!r}: write its options or Variant(...).")
@@ -155,7 +198,8 @@ class Card:
             num_params=own.num_params,
             input_shape=own.input_shape or self.input_shape,
             num_outputs=own.num_outputs or self.num_outputs,
-            recipes=self.recipes if own.recipes is None else own.recipes,
+            recipes=_unmeasured(self.recipes) if own.recipes is None else own.recipes,
+            weights=own.weights,
             variants={},
             aliases=(),
         )
@@ -170,6 +214,20 @@ class Card:
         if dataset is None:
             return next(iter(self.recipes.values()), None)
         return self.recipes.get(dataset, self.recipes.get("*"))
+
+
+def _unmeasured(recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
+    """Recipes that a variant inherits: their references were measured on another model."""
+    return {dataset: replace(recipe, reference=None) for dataset, recipe in recipes.items()}
+
+
+def _check_weights(weights: Any) -> None:
+    """Raise InvalidCard unless every value is `Weights(...)`."""
+    if not isinstance(weights, Mapping):
+        raise InvalidCard(f"The weights cannot be {weights!r}: map a dataset's name to Weights(...).")
+    for dataset, stated in weights.items():
+        if not isinstance(stated, Weights):
+            raise InvalidCard(f"The weights for {dataset!r} cannot be {stated!r}: write Weights(...).")
 
 
 _NONE = type(None)
@@ -187,6 +245,7 @@ _ACCEPTED: dict[str, tuple[type, ...]] = {
     "ranges": (dict,),
     "source": (str,),
     "recipes": (dict,),
+    "weights": (dict,),
 }
 _ITEMS: dict[str, Any] = {  # what a tuple holds, and the keys of a mapping
     "input_shape": int | None,
@@ -196,5 +255,6 @@ _ITEMS: dict[str, Any] = {  # what a tuple holds, and the keys of a mapping
     "variants": str,
     "ranges": str,
     "recipes": str,
+    "weights": str,
 }
 CARD_FIELDS = tuple(each.name for each in fields(Card))

@@ -1,12 +1,13 @@
 """The four registries: models, optimizers, callbacks and datasets, and the public functions that reach them by name."""
 
+import logging
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
 from fdl_zoo.card import Card
 from fdl_zoo.discovery import Discovery
-from fdl_zoo.entry import KINDS, Failure
+from fdl_zoo.entry import KINDS, Entry, Failure
 from fdl_zoo.errors import InvalidName, PluginError
 from fdl_zoo.keras_source import keras_entries
 from fdl_zoo.registry import Registry
@@ -84,9 +85,44 @@ def describe(kind: str, name: str) -> dict[str, Any]:
     return {**entry.as_dict(), "doc": entry.source.doc, "options": [each.as_dict() for each in entry.options.values()]}
 
 
-def create_model(name: str, /, *args: Any, **options: Any) -> Any:
-    """A `keras.Model` by name, from `input_shape`, `num_outputs` and its options; it outputs logits or values."""
-    return models.build(name, *args, **options)
+def create_model(name: str, /, *args: Any, weights: str | None = None, **options: Any) -> Any:
+    """A `keras.Model` by name, from `input_shape`, `num_outputs` and its options; it outputs logits or values.
+
+    Args:
+        name: Its name.
+        *args: `input_shape` and `num_outputs`, which may also be given by keyword.
+        weights: A dataset for which the card has trained weights, or a `.weights.h5` or `.keras` file. The shape and
+            options that belong to the card's weights are then the defaults. Where the number of outputs is another, the
+            output layer stays fresh, and a warning is logged.
+        **options: Its options.
+
+    Raises:
+        UnknownName: There is no such model.
+        InvalidOption: An option is wrong, or there are no such weights.
+        InvalidData: The weights are damaged, altered, or do not fit the model.
+    """
+    entry = models.find(name)
+    if weights is None or "weights" in entry.options:  # a plugin's own option of this name comes first
+        return models.build(name, *args, **options, **({} if weights is None else {"weights": weights}))
+    from fdl_zoo import weights as trained  # the file is read with HDF5, which a listing does not need
+
+    path = trained.file_of(entry, weights)
+    known = trained.stated(entry, weights)
+    if known:
+        options = {**_trained_with(entry, known[0], len(args)), **options}
+    model = models.build(name, *args, **options)
+    loaded = trained.load(model, path, weights)
+    if loaded.note:
+        logging.getLogger(__name__).warning(loaded.note)
+    return model
+
+
+def _trained_with(entry: Entry, dataset: str, given: int) -> dict[str, Any]:
+    """The shape and the options that the weights of a card were trained with, but not those given by position."""
+    card, recipe = datasets.find(dataset).card, entry.card.recipe(dataset)
+    shape = {"input_shape": card.input_shape, "num_outputs": card.num_outputs}
+    stated = {key: value for key, value in list(shape.items())[given:] if value is not None}
+    return {**stated, **dict((recipe and recipe.model) or {})}
 
 
 def create_optimizer(name: str, /, **options: Any) -> Any:

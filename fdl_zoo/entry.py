@@ -3,7 +3,7 @@
 import importlib
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,15 @@ class Entry:
             return getattr(stated, "summary", "") or f"{self.variant_of.short_name} with {options}."
         return self.source.summary
 
+    @property
+    def folder(self) -> Path:
+        """The folder of its module, in which its weights lie; the working directory for a notebook's cell."""
+        if self.path is not None:
+            return self.path.parent
+        code = getattr(self.function, "__code__", None)
+        file = Path(code.co_filename) if code else Path()
+        return file.parent if file.is_file() else Path()
+
     def variants(self) -> list["Entry"]:
         """The further names that its card registers."""
         prefix = self.name[: len(self.name) - len(self.short_name)]
@@ -187,6 +196,7 @@ class Entry:
             "capabilities": list(card.capabilities),
             "source": card.source,
             "recipes": list(card.recipes),
+            "weights": {name: asdict(each) for name, each in card.weights.items()},
             "variants": list(card.variants),
             "variant_of": self.variant_of.name if self.variant_of else None,
             "origin": self.distribution,

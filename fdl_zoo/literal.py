@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from fdl_zoo.card import Recipe, Reference, Variant
+from fdl_zoo.card import Recipe, Reference, Variant, Weights
 from fdl_zoo.errors import InvalidCard
 
 
@@ -25,7 +25,7 @@ _OPERATORS: dict[type, Callable] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
-_NESTED: dict[str, type] = {"Recipe": Recipe, "Reference": Reference, "Variant": Variant}
+_NESTED: dict[str, type] = {"Recipe": Recipe, "Reference": Reference, "Variant": Variant, "Weights": Weights}
 
 
 def made(kind: type, node: ast.Call) -> Any:

@@ -149,7 +149,20 @@ class Registry:
             return own[key]
         if key in self._all():
             return self._all()[key]
-        return self._by_short_name(key, name)
+        family = self.member(name)
+        return family[0] if family else self._by_short_name(key, name)
+
+    def member(self, name: str) -> tuple[Entry, dict[str, str]] | None:
+        """The family that a name belongs to, and the option that chooses the member; None where it belongs to none.
+
+        An entry with the capability `family` has names that go on: `tfds/mnist` is `tfds` with the first of its
+        options, `source`, set to `mnist`.
+        """
+        head, slash, rest = name.strip().partition("/")
+        family = self._own().get(normalise(head))
+        if not slash or family is None or normalise(name) in self._all() or "family" not in family.card.capabilities:
+            return None
+        return family, {next(iter(family.options)): rest}
 
     def _by_short_name(self, key: str, name: str) -> Entry:
         """The only entry with this short name or alias; a built-in's alias before any plugin's."""
@@ -338,6 +351,8 @@ class Registry:
             PluginError: A plugin failed, or returned something else than its kind.
         """
         entry = self.find(name)
+        family = self.member(name)
+        options = {**(family[1] if family else {}), **options}
         positional = ("input_shape", "num_outputs") if self.kind == "models" else ()
         shape = {key: options.pop(key) for key in positional if key in options}
         checked = self.check(entry, options)

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from fdl_zoo import catalogue, rules
+from fdl_zoo import availability, catalogue, rules
 from fdl_zoo.card import Recipe
 from fdl_zoo.entry import Entry, normalise
 from fdl_zoo.errors import InvalidName, InvalidSpec, UnknownName
@@ -69,7 +69,7 @@ def resolve(layers: Iterable[Layer], data_dir: str | None = None) -> Resolved:
     Raises:
         ZooError: A name, key, option or value is wrong, or parts do not go together.
     """
-    given = [_canonical(_with_paths(layer)) for layer in layers]
+    given = [_canonical(_with_members(_with_paths(layer))) for layer in layers]
     names = _named(given)
     model, data = names["model"], names["data"]
     recipe = _recipe(model, data)
@@ -88,6 +88,8 @@ def resolve(layers: Iterable[Layer], data_dir: str | None = None) -> Resolved:
     if data_dir is not None:
         _lay_data_dir(merge, data, data_dir)
     _fill(merge)
+    if "family" in data.card.capabilities:
+        _pin(merge)
     spec = validated(merge.values, merge.origins)
     rules.check(spec, merge.origins)
     return Resolved(spec, merge.origins, tuple(merge.notes))
@@ -125,6 +127,17 @@ def _with_paths(layer: Layer) -> Layer:
     if kind not in ("folder", "csv", "npz"):
         raise InvalidSpec(f"The data {data!r} cannot be read: give a folder of images, a .csv or a .npz file.")
     return Layer(layer.origin, {**layer.values, "data": {"name": kind, "path": data}})
+
+
+def _with_members(layer: Layer) -> Layer:
+    """`tfds/mnist` given as data is the dataset `tfds` with an option that says which set."""
+    data = layer.values.get("data")
+    name = data.get("name") if isinstance(data, Mapping) else data
+    family = catalogue.datasets.member(name) if isinstance(name, str) else None
+    if family is None:
+        return layer
+    options = dict(data) if isinstance(data, Mapping) else {}
+    return Layer(layer.origin, {**layer.values, "data": {**options, "name": family[0].name, **family[1]}})
 
 
 def _canonical(layer: Layer) -> Layer:
@@ -168,6 +181,13 @@ def _lay_data_dir(merge: Merge, data: Entry, data_dir: str) -> None:
         merge.lay(Layer("--data-dir", {"data": {"data_dir": data_dir}}))
     else:
         merge.notes.append(f"--data-dir is not used: {data.name} needs no prepared files.")
+
+
+def _pin(merge: Merge) -> None:
+    """Name the version of a prepared set, so that the run means the same when a newer one is there."""
+    options = merge.values["data"]
+    source = availability.pinned(f"tfds:{options['source']}", options.get("data_dir"))
+    options["source"] = source.removeprefix("tfds:")
 
 
 def _fill(merge: Merge) -> None:

@@ -74,6 +74,8 @@ class RunSpec(BaseModel):
         model: The model's name and options.
         data: The dataset's name and options.
         optimizer: The optimizer's name and options.
+        init_from: What the weights start from: a dataset that the model's card has weights for, a run, or a file.
+        freeze: Names or wildcards of layers whose weights stay as they are.
         callbacks: Further callbacks, in order.
         loss: A loss of Keras by name, or `half_squared_error`; None for the task's.
         metrics: Metrics of Keras by name; None for the task's.
@@ -99,6 +101,8 @@ class RunSpec(BaseModel):
     model: EntryReference
     data: EntryReference
     optimizer: EntryReference
+    init_from: str | None = Field(None, min_length=1)
+    freeze: tuple[str, ...] = ()
     callbacks: tuple[EntryReference, ...] = ()
     loss: str | None = None
     metrics: tuple[str, ...] | None = None
@@ -121,6 +125,11 @@ class RunSpec(BaseModel):
     _counted = field_validator("epochs", "batch_size", "steps_per_epoch", "seed", "workers", "block", mode="before")(
         _counts
     )
+
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @field_validator("devices")
     @classmethod

@@ -119,6 +119,7 @@ def _text(entry: Any) -> str:
         "capabilities": ", ".join(card.capabilities),
         "variants": ", ".join(card.variants),
         "comes from": f"{entry.distribution} {entry.version}".strip(),
+        "train it": _command(entry),
     }
     parts = [f"{entry.name} ({entry.kind[:-1]})", _wrap(entry.source.doc or entry.summary, columns_)]
     parts.append(_table([(label, str(value)) for label, value in facts.items() if value], columns_))
@@ -126,6 +127,8 @@ def _text(entry: Any) -> str:
         parts.append(f"problem: {entry.source.problem}")
     if card.recipes:
         parts.append("recipes\n" + _table(_recipes(card.recipes), columns_))
+    if card.weights:
+        parts.append("weights\n" + _table(_weights(entry), columns_))
     if entry.options:
         parts.append("options\n" + "\n".join(_option(each, columns_) for each in entry.options.values()))
     return "\n\n".join(parts)
@@ -158,9 +161,28 @@ def _recipes(recipes: Any) -> list[tuple[str, str]]:
             optimizer = f"{optimizer['name']}({options})"
         words = ([f"optimizer={optimizer}"] if optimizer else []) + [f"{key}={value}" for key, value in values.items()]
         if recipe.reference:
-            words.append(f"reaches {recipe.reference.metric} {recipe.reference.value}")
+            command = recipe.reference.command
+            measured = f" (`{command}`)" if command.startswith("fdl ") else f" ({command})" if command else ""
+            words.append(f"reaches {recipe.reference.metric} {recipe.reference.value}{measured}")
         rows.append((dataset, ", ".join(words)))
     return rows
+
+
+def _command(entry: Any) -> str | None:
+    """How a model, under its own name, is trained on the dataset of its first recipe."""
+    data = next((name for name in entry.card.recipes if name != "*"), None)
+    return f"fdl train {entry.name} --data {data}" if entry.kind == "models" and data else None
+
+
+def _weights(entry: Any) -> list[tuple[str, str]]:
+    """The trained weights that come with a model: what they give, how they were made, and how to start from them."""
+    return [
+        (
+            dataset,
+            f"{each.metric} {each.value}, made by `{each.command}`; `fdl train {entry.name} --init-from {dataset}`",
+        )
+        for dataset, each in entry.card.weights.items()
+    ]
 
 
 def _option(option: Any, limit: int) -> str:

@@ -33,6 +33,10 @@ from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, 
 )
 @click.option("--log-every", type=int, metavar="STEPS", help="Record the loss of every so manieth step too.")
 @click.option("--experiment", help="The experiment's name in the tracking store.")
+@click.option(
+    "--init-from", metavar="WEIGHTS|RUN|FILE", help="First weights: a dataset of the model's card, a run, or a file."
+)
+@click.option("--freeze", multiple=True, metavar="PATTERN", help="Layers that are not trained; may be repeated.")
 @click.option("--config", type=click.Path(exists=True, dir_okay=False), help="A YAML file, as --dry-run prints it.")
 @click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Any value of the run; may be repeated.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Where prepared datasets lie.")
@@ -46,12 +50,13 @@ from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, 
 def command(ctx: click.Context, /, dry_run: bool, explain: bool, plan: bool, **given: Any) -> None:
     """Train MODEL and record the run."""
     from fdl_zoo.resolution import resolve
+    from fdl_zoo.training.initial import settle
 
     honour_strict(ctx)
     data_dir = given.pop("data_dir")
     resolved = resolve(_layers(**given), data_dir)
     if dry_run or explain or plan:
-        _show(ctx, resolved, explain, plan)
+        _show(ctx, settle(resolved)[0], explain, plan)
         return
     _train(ctx, resolved)
 
@@ -65,6 +70,7 @@ def _layers(
     checkpoint_every: str | None,
     log_every: int | None,
     metrics: tuple[str, ...],
+    freeze: tuple[str, ...],
     **values: Any,
 ) -> list:
     """The flags as layers; a flag that is not given says nothing."""
@@ -74,6 +80,7 @@ def _layers(
     values["tracking"] = tracking | ({} if log_every is None else {"log_every": log_every}) or None
     values["checkpoint"] = None if checkpoint_every is None else _interval(checkpoint_every)
     values["metrics"] = metrics or None
+    values["freeze"] = freeze or None
     named = {key: values.pop(key) for key in ("data", "optimizer", "learning_rate", "callbacks")}
     return make_layers(model, **named, config=config, settings=settings, values=values, origin="command line")
 

@@ -1,7 +1,8 @@
-"""Arrays inside an `.npz` file that stay on disk: mapped into memory and read at random, a batch at a time."""
+"""Arrays that stay on disk: mapped into memory, inside an `.npz` file or written once, and read a batch at a time."""
 
+import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,28 @@ def mapped(file: Path, name: str) -> np.ndarray | None:
     if dtype.hasobject:
         return None
     return np.memmap(file, dtype, "r", offset, shape, "F" if fortran else "C")
+
+
+def written(file: Path, blocks: Iterable[np.ndarray], count: int) -> np.ndarray:
+    """Writes blocks of examples [n, ...], `count` in all, to a `.npy` file, whole or not at all, and maps it.
+
+    Written as a stream and not through a map, so that a full disk is an error and no crash.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.stem}.{os.getpid()}.npy")
+    try:
+        with temporary.open("wb") as stream:
+            for number, block in enumerate(blocks):
+                if number == 0:
+                    facts = {"descr": block.dtype.str, "fortran_order": False, "shape": (count, *block.shape[1:])}
+                    np.lib.format.write_array_header_2_0(stream, facts)
+                stream.write(np.ascontiguousarray(block).data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return np.load(file, mmap_mode="r")
 
 
 def fitted(raw: np.ndarray, rows: np.ndarray) -> Normalization:

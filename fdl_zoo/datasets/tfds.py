@@ -1,6 +1,7 @@
 """Any classification set of TensorFlow Datasets with one image or vector and one label per example.
 
-Where it has no test split, a tenth of the training split takes its place.
+`tfds/NAME` names it wherever a dataset is named. What is too large for memory is read from disk at random. Where it has
+no test split, a tenth of the training split takes its place.
 """
 
 from typing import Literal
@@ -9,18 +10,24 @@ import numpy as np
 import tensorflow_datasets
 
 from fdl_zoo.card import Card
-from fdl_zoo.data import Dataset, Normalization, Split, split_indices
+from fdl_zoo.data import Dataset, split_indices
 from fdl_zoo.datasets import _tfds
 from fdl_zoo.datasets._augment import augmented
 from fdl_zoo.datasets._mapped import fitted
 from fdl_zoo.errors import InvalidData
 
-CARD = Card(task="classification", tags=("tfds", "own"), ranges={"seed": "[0, inf)"})
+CARD = Card(
+    task="classification",
+    tags=("tfds", "own"),
+    capabilities=("family",),  # `tfds/NAME` is this dataset with `source` NAME
+    ranges={"image_size": "[1, inf)", "seed": "[0, inf)"},
+)
 
 
 def build(
     *,
     source: str = "mnist:3.0.1",
+    image_size: tuple[int, ...] | None = None,
     augment: tuple[Literal["flip", "shift", "brightness"], ...] = (),
     data_dir: str | None = None,
     seed: int = 0,
@@ -28,7 +35,8 @@ def build(
     """Loads a set; bytes become 0 to 1, other numbers get mean 0 and deviation 1 over the training split.
 
     Args:
-        source: Name, configuration if it has one, and version: `mnist:3.0.1`, `emnist/letters:3.1.0`.
+        source: Name, configuration and version, `mnist:3.0.1` or `emnist/letters`; the newest prepared version if none.
+        image_size: Height and width to which every image is brought; needed where they differ.
         augment: Changes made to training images, anew in each epoch.
         data_dir: The folder in which TensorFlow Datasets keeps prepared sets.
         seed: Fixes which training examples are for validation, and the changes.
@@ -36,22 +44,23 @@ def build(
     Raises:
         InvalidData: It is neither prepared nor reachable, or is of another form.
     """
-    if ":" not in source:
-        raise InvalidData(f"The TFDS set {source!r} cannot be loaded without a version: write NAME:VERSION.")
     prepared = _tfds.builder(f"tfds:{source}", data_dir)
-    image, label, class_names = _features(prepared, source)
-    parts = {part: _tfds.arrays(prepared, part) for part in ("train", "test") if part in prepared.info.splits}
-    if "train" not in parts:
+    feature, label, class_names = _features(prepared, source, image_size)
+    if "train" not in prepared.info.splits:
         raise InvalidData(f"{source} cannot be used: it has the splits {', '.join(prepared.info.splits)}, no train.")
-    rows = _rows(len(parts["train"][label]), "test" in parts, seed)
-    x = parts["train"][image]
-    pixels = x.dtype == np.uint8
-    normalization = Normalization(0, 255) if pixels else fitted(x, rows[0])
-    cut = [(parts["train"], each) for each in rows]
-    if "test" in parts:
-        cut.append((parts["test"], slice(None)))
-    splits = [Split(normalization(part[image][each]), part[label][each].astype(np.int64)) for part, each in cut]
-    data = Dataset(*splits, x.shape[1:], len(class_names), "classification", class_names, normalization)
+    size = None if image_size is None else (image_size[0], image_size[1])
+    parts = [
+        _tfds.inputs_and_labels(prepared, part, feature, label, size)
+        for part in ("train", "test")
+        if part in prepared.info.splits
+    ]
+    (raw, labels), rows = parts[0], _rows(len(parts[0][1]), len(parts) == 2, seed)
+    normalization = _tfds.PIXELS if raw.dtype == np.uint8 else fitted(raw, rows[0])
+    splits = [_tfds.split_of(raw, labels, each, normalization) for each in rows]
+    if len(parts) == 2:
+        splits.append(_tfds.split_of(*parts[1], np.arange(len(parts[1][1])), normalization))
+    shape = tuple(raw.shape[1:])
+    data = Dataset(*splits, shape, len(class_names), "classification", class_names, normalization)
     return augmented(data, augment, seed)
 
 
@@ -60,11 +69,13 @@ def _rows(count: int, has_test: bool, seed: int) -> tuple[np.ndarray, ...]:
     return tuple(_tfds.held_out(count, seed, 10) if has_test else split_indices(count, seed))
 
 
-def _features(prepared: tensorflow_datasets.core.DatasetBuilder, source: str) -> tuple[str, str, tuple[str, ...]]:
+def _features(
+    prepared: tensorflow_datasets.core.DatasetBuilder, source: str, image_size: tuple[int, ...] | None
+) -> tuple[str, str, tuple[str, ...]]:
     """The names of input and label among the set's features, and the classes.
 
     Raises:
-        InvalidData: There is not one of each, or inputs differ in shape.
+        InvalidData: There is not one of each, inputs differ in shape and no size is given, or they are no images.
     """
     features = prepared.info.features
     labels = [name for name, each in features.items() if isinstance(each, tensorflow_datasets.features.ClassLabel)]
@@ -75,9 +86,17 @@ def _features(prepared: tensorflow_datasets.core.DatasetBuilder, source: str) ->
             f"{source} cannot be used: it has the features {', '.join(features)}, "
             "where one array and one class label are needed."
         )
-    if None in features[inputs[0]].shape:
+    shape = features[inputs[0]].shape
+    image = len(shape) == 3 and shape[-1] is not None and features[inputs[0]].np_dtype == np.uint8
+    if image_size is not None and (not image or len(image_size) != 2):
         raise InvalidData(
-            f"{source} cannot be used: its examples differ in shape {features[inputs[0]].shape}; "
-            "save them as images in one folder per class and use the dataset folder."
+            f"image_size cannot be {list(image_size)} for {source}, whose examples are {list(shape)}: give height and"
+            " width for images."
+        )
+    if None in shape and image_size is None:
+        advice = "give the size that images are brought to with --set data.image_size=[64,64]"
+        raise InvalidData(
+            f"{source} cannot be used as it is: its examples differ in shape {list(shape)}; "
+            f"{advice if image else 'this dataset takes examples of one shape'}."
         )
     return inputs[0], labels[0], tuple(features[labels[0]].names)

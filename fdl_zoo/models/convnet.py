@@ -7,7 +7,7 @@ After 8 epochs of batches of 100 digits it is behind (validation 0.962 against 0
 
 import keras
 
-from fdl_zoo.card import Card, Recipe, Reference, Variant
+from fdl_zoo.card import Card, Recipe, Reference, Variant, Weights
 from fdl_zoo.models import _layers
 
 CARD = Card(
@@ -57,6 +57,15 @@ CARD = Card(
             epochs=40,
             reference=Reference("test_accuracy", 0.994, tolerance=0.003, command="the book's chapter 5"),
         ),
+    },
+    weights={
+        "digits": Weights(
+            "weights/convnet-digits.weights.h5",
+            sha256="d8ecf52101fde5b902432b7f95ecf083d69c98eb407d5dd4046c6358f44a8228",
+            metric="test_accuracy",
+            value=1.0,
+            command="fdl train convnet --data digits --seed 0 --precision float64 --devices cpu:0 --set jit=false",
+        )
     },
 )
 

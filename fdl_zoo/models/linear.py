@@ -5,7 +5,7 @@ On squared error, gradient descent is the delta rule: each weight moves by the l
 
 import keras
 
-from fdl_zoo.card import Card, Recipe
+from fdl_zoo.card import Card, Recipe, Weights
 from fdl_zoo.models import _layers
 
 CARD = Card(
@@ -18,6 +18,15 @@ CARD = Card(
     tags=("dense", "convex"),
     ranges={"l1": "[0, inf)", "l2": "[0, inf)"},
     recipes={"diabetes": Recipe({"name": "sgd", "learning_rate": 0.01}, batch_size=32, epochs=30)},
+    weights={
+        "diabetes": Weights(
+            "weights/linear-diabetes.weights.h5",
+            sha256="1c22b2ef76a64c2380e3fef3c0aad1eaf48fb0ecc5cd946d5c06996229797768",
+            metric="test_mean_absolute_error",
+            value=47.3803,
+            command="fdl train linear --data diabetes --seed 0 --precision float64 --devices cpu:0 --set jit=false",
+        )
+    },
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from fdl_zoo.card import Card, Recipe, Reference, Variant
+from fdl_zoo.card import Card, Recipe, Reference, Variant, Weights
 from fdl_zoo.models import _recurrent
 
 CARD = Card(
@@ -71,6 +71,15 @@ CARD = Card(
             {"name": "adam", "learning_rate": 0.001}, batch_size=64, epochs=5, model={"vocabulary": 10_000}
         ),
         "adding": Recipe({"name": "adam", "learning_rate": 0.005, "clipnorm": 1.0}, batch_size=50, epochs=20),
+    },
+    weights={
+        "digits_rows": Weights(
+            "weights/lstm-digits_rows.weights.h5",
+            sha256="b5034b977e55487570be7594b98a027cb843b35e92976e12a41ce7c894c48342",
+            metric="test_accuracy",
+            value=0.9944,
+            command="fdl train lstm --data digits_rows --seed 0 --precision float64 --devices cpu:0 --set jit=false",
+        )
     },
 )
 GATES = ("write", "keep", "candidate", "output")  # in the order in which Keras lays out the columns

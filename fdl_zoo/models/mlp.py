@@ -18,7 +18,7 @@ from typing import Literal
 
 import keras
 
-from fdl_zoo.card import Card, Recipe, Reference
+from fdl_zoo.card import Card, Recipe, Reference, Weights
 from fdl_zoo.models import _layers
 
 CARD = Card(
@@ -44,6 +44,15 @@ CARD = Card(
             reference=Reference("test_accuracy", 0.994, tolerance=0.012, command="fdl train mlp --data digits"),
         ),
         "mnist": Recipe({"name": "sgd", "learning_rate": 0.01}, batch_size=100, epochs=300),
+    },
+    weights={
+        "digits": Weights(
+            "weights/mlp-digits.weights.h5",
+            sha256="abdd1e61472e2bea7f381dbe6a176b905ff02662216bd50c954a5330c307be25",
+            metric="test_accuracy",
+            value=0.9889,
+            command="fdl train mlp --data digits --seed 0 --precision float64 --devices cpu:0 --set jit=false",
+        )
     },
 )
 

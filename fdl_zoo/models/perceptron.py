@@ -6,7 +6,7 @@ rule does, but by how wrong an example is instead of whether it is.
 
 import keras
 
-from fdl_zoo.card import Card, Recipe, Reference
+from fdl_zoo.card import Card, Recipe, Reference, Weights
 from fdl_zoo.models import _layers
 
 CARD = Card(
@@ -26,6 +26,16 @@ CARD = Card(
             reference=Reference(
                 "test_accuracy", 0.959, tolerance=0.03, command="fdl train perceptron --data breast_cancer"
             ),
+        )
+    },
+    weights={
+        "breast_cancer": Weights(
+            "weights/perceptron-breast_cancer.weights.h5",
+            sha256="8c7c6ec3a71d5c4741694a37a506789924be8b38b3e52916b1e81f248812eb72",
+            metric="test_accuracy",
+            value=0.9649,
+            command="fdl train perceptron --data breast_cancer --seed 0 --precision float64 --devices cpu:0"
+            " --set jit=false",
         )
     },
 )

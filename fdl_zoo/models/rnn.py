@@ -8,7 +8,7 @@ from typing import Literal
 
 import keras
 
-from fdl_zoo.card import Card, Recipe, Reference
+from fdl_zoo.card import Card, Recipe, Reference, Weights
 from fdl_zoo.models import _recurrent
 
 CARD = Card(
@@ -32,6 +32,15 @@ CARD = Card(
             {"name": "adam", "learning_rate": 0.001}, batch_size=64, epochs=5, model={"vocabulary": 10_000}
         ),
         "adding": Recipe({"name": "adam", "learning_rate": 0.005, "clipnorm": 1.0}, batch_size=50, epochs=20),
+    },
+    weights={
+        "digits_rows": Weights(
+            "weights/rnn-digits_rows.weights.h5",
+            sha256="3b3dcfcf0b3fee22af39d9763076225605952a7e733d2efd1120f17c3fb736df",
+            metric="test_accuracy",
+            value=0.9833,
+            command="fdl train rnn --data digits_rows --seed 0 --precision float64 --devices cpu:0 --set jit=false",
+        )
     },
 )
 

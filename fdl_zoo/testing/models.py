@@ -11,15 +11,18 @@ import numpy as np
 import tensorflow as tf
 
 from fdl_zoo import catalogue
+from fdl_zoo.availability import is_prepared
 from fdl_zoo.errors import UnknownName, ZooError
 from fdl_zoo.testing.check import Check, Subject, law, require
 from fdl_zoo.testing.facts import add_facts, is_own_package, stays_out_of_packages
+from fdl_zoo.testing.measure import metric_of
 from fdl_zoo.testing.variation import other_values
 
 KIT: list[Check] = []
 LARGE = 20_000_000  # parameters above which only the count is checked
 EXAMPLES = 16
 STEPS = 12
+ROUNDING = 1e-4  # of a metric that a card states to four digits
 add_facts(KIT, "models")
 
 
@@ -275,6 +278,25 @@ def a_seed_fixes_its_weights(subject: Subject) -> None:
         len(first) == len(second) and all(map(np.array_equal, first, second)),
         "two models from the same seed start with different weights; draw them by Keras's initializers.",
     )
+
+
+def _has_no_weights(subject: Subject) -> str:
+    return "" if subject.entry.card.weights else f"{subject.name} comes without trained weights."
+
+
+@law(KIT, "models", unless=_has_no_weights)
+def its_weights_give_what_they_state(subject: Subject) -> None:
+    """The trained weights on its card are there, unaltered, and give the metric that the card states."""
+    for dataset, stated in subject.entry.card.weights.items():
+        model = catalogue.create_model(subject.name, weights=dataset, **subject.given)
+        source = catalogue.datasets.find(dataset).card.source
+        if source.startswith("tfds:") and not is_prepared(source):
+            continue  # the file is whole and fits; what it gives cannot be seen here
+        found = metric_of(model, catalogue.load_dataset(dataset), stated.metric)
+        require(
+            abs(found - stated.value) <= ROUNDING * max(1.0, abs(stated.value)),
+            f"the card says that the weights for {dataset} give {stated.metric} {stated.value}, and it is {found:.6g}.",
+        )
 
 
 @law(KIT, "models", unless=lambda subject: _too_large(subject) or stays_out_of_packages(subject))

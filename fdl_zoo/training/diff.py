@@ -11,7 +11,7 @@ from fdl_zoo.training.resume import as_chosen
 from fdl_zoo.training.run import Run
 from fdl_zoo.training.runs import find_run
 
-_FACTS = ("versions", "dataset", "git_commit", "machine")
+_FACTS = ("versions", "dataset", "init_from", "git_commit", "machine")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.training import meeting, provenance
 from fdl_zoo.training.cluster import Cluster, read
+from fdl_zoo.training.initial import locate
 from fdl_zoo.training.progress import Progress, Silent
 from fdl_zoo.training.run import Run
 
@@ -45,7 +46,10 @@ def follow(cluster: Cluster, spec: RunSpec | None, progress: Progress) -> Run:
         folder = RunFolder.create(agreement.name, spec=agreement.spec, facts={}, root=Path(root))
         if agreement.checkpoints:
             zipfile.ZipFile(io.BytesIO(agreement.checkpoints)).extractall(folder.checkpoints)
-        return Session(agreed, folder, progress, resumed=bool(agreement.checkpoints)).run()
+        resumed = bool(agreement.checkpoints)
+        # Looked for where this worker runs: its temporary folder holds no other run to start from.
+        initial = locate(agreed.model.name, agreed.init_from) if agreed.init_from and not resumed else None
+        return Session(agreed, folder, progress, resumed=resumed, initial=initial).run()
 
 
 def main() -> None:

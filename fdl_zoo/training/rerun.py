@@ -15,7 +15,7 @@ from fdl_zoo.training.runs import find_run
 from fdl_zoo.training.trainer import execute
 
 # What decides the result beyond the specification: where two runs part, these are looked at first.
-_CAUSES = ("versions.", "dataset.", "machine.", "git_commit", "devices", "jit")
+_CAUSES = ("versions.", "dataset.", "init_from.", "machine.", "git_commit", "devices", "jit")
 
 
 @dataclass(frozen=True)

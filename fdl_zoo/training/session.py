@@ -3,6 +3,7 @@
 import importlib
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ import numpy as np
 
 from fdl_zoo import backend, catalogue, data_checks
 from fdl_zoo.data import Context, Dataset
+from fdl_zoo.entry import normalise
 from fdl_zoo.errors import InvalidData, TrainingFailed, ZooError
 from fdl_zoo.spec import EntryReference, RunSpec
 from fdl_zoo.tracking import default_uri
@@ -20,6 +22,7 @@ from fdl_zoo.tracking.recorder import Recorder
 from fdl_zoo.tracking.sender import Sender
 from fdl_zoo.tracking.system import SystemSampler
 from fdl_zoo.training import provenance
+from fdl_zoo.training.initial import Initial, freeze, locate
 from fdl_zoo.training.interruption import Signals, Terminated
 from fdl_zoo.training.progress import Progress
 from fdl_zoo.training.run import Run
@@ -37,6 +40,7 @@ class Session:
         progress: What shows the progress.
         verbose: Let TensorFlow's messages through.
         resumed: The run has begun before: it goes on from its newest checkpoint, if it has one.
+        initial: The weights to start from, where they have been looked for already.
     """
 
     spec: RunSpec
@@ -44,8 +48,10 @@ class Session:
     progress: Progress
     verbose: bool = False
     resumed: bool = False
+    initial: Initial | None = None
     sender: Sender | None = None
     model: Any = None
+    start: Any = None
     recording: Any = None
     checkpoint: Any = None
     signals: Signals = field(default_factory=Signals)
@@ -116,11 +122,13 @@ class Session:
         check_data(data, self.spec)
         if self.resumed:
             self._check_unchanged(data)
+            self.start = self.states.newest(self.progress.say)
         with numerics(self.spec.seed, self.spec.precision):
             with placement.scope():
-                self.model = build_model(self.spec, data)
+                self.model = build_model(self.spec, data, self._initialize)
             self._start_sending()
             self.folder.update_facts(**self._facts(data, placement.devices))
+            self._say_what_is_frozen()
             self._fit(data)
             self._evaluate(data)
             self._package(data)
@@ -141,8 +149,31 @@ class Session:
                 f"other versions than it began with ({', '.join(changed)}): results may differ by rounding"
             )
 
+    def _initialize(self, model: Any) -> None:
+        """Put the first weights into the model; say and record what they were. A checkpoint has its own."""
+        if self.spec.init_from is None or self.start is not None:
+            return
+        initial = self.initial or locate(self.spec.model.name, self.spec.init_from, self.folder.root)
+        loaded = initial.load(model)
+        if self.resumed and self.folder.facts.get("init_from", {}).get("sha256", loaded.sha256) != loaded.sha256:
+            raise InvalidData(
+                f"The run {self.folder.name} cannot be resumed: {initial.given} holds other weights than it began with;"
+                " start a new run."
+            )
+        source = {"given": initial.given, "kind": initial.kind, "file": str(initial.path.resolve())}
+        self.folder.update_facts(init_from={**source, "sha256": loaded.sha256, "replaced": loaded.replaced or None})
+        self.progress.say(f"weights start from {initial.given} ({initial.kind})")
+        for note in filter(None, (loaded.note, seen_before(initial, self.spec))):
+            self.progress.say(note)
+
+    def _say_what_is_frozen(self) -> None:
+        frozen = [layer.name for layer in self.model.layers if layer.weights and not layer.trainable]
+        if self.spec.freeze:
+            self.progress.say(f"frozen: {', '.join(frozen)}")
+            self.folder.update_facts(frozen=frozen)
+
     def _facts(self, data: Dataset, devices: tuple[str, ...]) -> dict[str, Any]:
-        source = catalogue.datasets.find(self.spec.data.name).card.source
+        source = catalogue.datasets.find(self.spec.data.name).card.source or self.spec.data.options.get("source", "")
         sizes = {name: len(split) for name, split in data.splits.items()}
         return {
             "versions": provenance.versions(self.spec),
@@ -176,7 +207,7 @@ class Session:
         self._record_choice(choice)
         validation, _ = install(self.model, Batches(data.validation, evaluation_batch(spec)), jit=choice.jit)
         states = self.states
-        start = states.newest(self.progress.say) if self.resumed else None
+        start = self.start
         self.folder.cut_history(start.iterations if start else 0)
         keeping = Keeping(
             states, feed, when=spec.checkpoint, seed=spec.seed, signals=self.signals, say=self.progress.say, start=start
@@ -273,7 +304,7 @@ class Session:
         package_model(
             self.model if alone else load_file(self.folder.checkpoints / "last.keras"),
             self.folder.model,
-            input_example=data.normalization.invert(data.train.take(np.arange(min(3, len(data.train))))[0]),
+            input_example=raw_examples(data),
             class_names=data.class_names,
             normalization=data.normalization,
             task=data.task,
@@ -281,13 +312,41 @@ class Session:
         )
 
 
-def build_model(spec: RunSpec, data: Dataset) -> Any:
-    """The compiled `keras.Model` of a specification; to be called inside the strategy's scope."""
+def seen_before(initial: Initial, spec: RunSpec) -> str:
+    """What to say where other splits than those that a card's weights were trained on would flatter the test result."""
+    entry = catalogue.datasets.find(spec.data.name)
+    seed, given = entry.options.get("seed"), spec.data.options.get("seed")
+    same_data = normalise(initial.given) in (normalise(entry.name), normalise(entry.short_name))
+    if initial.kind != "card" or not same_data or seed is None or given == seed.default:
+        return ""
+    return (
+        f"the weights {initial.given} were trained on the splits of data.seed={seed.default}: with {given} they have"
+        " seen most of the test split"
+    )
+
+
+def raw_examples(data: Dataset, count: int = 3) -> np.ndarray:
+    """A few examples [count, ...] in the units in which a user has them; word numbers stay whole numbers."""
+    examples, _ = data.train.take(np.arange(min(count, len(data.train))))
+    return examples if examples.dtype.kind in "iu" else data.normalization.invert(examples)
+
+
+def build_model(spec: RunSpec, data: Dataset, initialize: Callable[[Any], None] | None = None) -> Any:
+    """The compiled `keras.Model` of a specification; to be called inside the strategy's scope.
+
+    Args:
+        spec: The specification.
+        data: The data, for their shape and task.
+        initialize: Puts first weights into the model before it is compiled; a fresh or resumed run needs none.
+    """
     from fdl_zoo.training.losses import make_loss, make_metrics
 
     model = catalogue.create_model(
         spec.model.name, input_shape=data.input_shape, num_outputs=data.num_outputs, **spec.model.options
     )
+    if initialize is not None:
+        initialize(model)
+    freeze(model, spec.freeze)
     model.compile(
         optimizer=catalogue.create_optimizer(spec.optimizer.name, **spec.optimizer.options),
         loss=make_loss(data.task, spec.loss),

@@ -11,6 +11,7 @@ from fdl_zoo.tracking.folder import ROOT, RunFolder, new_name
 from fdl_zoo.training import provenance
 from fdl_zoo.training.cluster import workers
 from fdl_zoo.training.follower import follow
+from fdl_zoo.training.initial import settle
 from fdl_zoo.training.meeting import meet
 from fdl_zoo.training.progress import Lines, Progress
 from fdl_zoo.training.run import Run
@@ -43,7 +44,7 @@ def train(
         data_dir: Where prepared sets lie.
         root: The folder that the run is recorded in, `mlruns` of the working directory by default.
         progress: What shows the progress; a line per epoch by default.
-        **values: Any other key of `RunSpec`: `epochs`, `batch_size`, `seed`, ...
+        **values: Any other key of `RunSpec`: `epochs`, `batch_size`, `seed`, `init_from`, `freeze`, ...
 
     Raises:
         ZooError: A name, option or value is wrong, or parts do not go together; nothing has been written then.
@@ -71,6 +72,7 @@ def execute(
         verbose: Let TensorFlow's messages through.
     """
     progress = progress or Lines()
+    resolved, initial = settle(resolved, root)
     spec = resolved.spec
     with workers(spec.strategy, spec.workers) as cluster:
         if cluster and not cluster.is_chief:
@@ -86,4 +88,4 @@ def execute(
         # Only now: what a session imports (NumPy first of all) must not delay the first line.
         from fdl_zoo.training.session import Session
 
-        return Session(spec, folder, progress, verbose).run()
+        return Session(spec, folder, progress, verbose, initial=initial).run()

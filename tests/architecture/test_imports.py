@@ -27,14 +27,15 @@ ROOMS = {
     "discovery": ("errors entry", ""),
     "keras_source": ("entry", ""),
     "saved": ("entry catalogue", ""),
-    "catalogue": ("errors card entry registry discovery keras_source", ""),
+    "weights": ("errors card entry", "h5py numpy"),
+    "catalogue": ("errors card entry registry discovery keras_source weights", ""),
     "availability": ("errors", ""),
     "data": ("errors", "numpy"),
     "data_checks": ("errors data", "numpy"),
     "spec": ("errors", "pydantic yaml"),
     "layers": ("errors card spec", "yaml"),
     "rules": ("errors tasks entry keras_source catalogue availability spec", "yaml"),
-    "resolution": ("errors card option signature entry catalogue spec layers rules", "pydantic yaml"),
+    "resolution": ("errors card option signature entry catalogue availability spec layers rules", "pydantic yaml"),
     "backend": ("errors", "keras tensorflow"),
     "models": (ENTRY, "keras tensorflow numpy"),
     "optimizers": (ENTRY, "keras tensorflow numpy"),
@@ -47,7 +48,7 @@ ROOMS = {
         "numpy keras tensorflow yaml",
     ),
     "training": (
-        "errors tasks card data data_checks catalogue entry spec layers rules resolution"
+        "errors tasks card data data_checks catalogue entry weights spec layers rules resolution"
         " backend tracking artifacts analysis",
         "numpy keras tensorflow rich psutil yaml",
     ),
@@ -57,7 +58,7 @@ ROOMS = {
     ),
     "plugins": ("errors entry registry discovery catalogue backend testing", ""),
     "testing": (
-        "errors tasks card option signature entry catalogue data availability spec",
+        "errors tasks card option signature entry catalogue weights data availability spec",
         "numpy keras tensorflow pytest",
     ),
 }

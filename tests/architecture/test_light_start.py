@@ -34,12 +34,15 @@ def in_a_process(code, *arguments, cwd):
         ("train --help", 0),
         ("train mlp --dry-run", 0),
         ("train mlp --data digits --optimizer keras/AdamW --explain", 0),
+        ("train mlp --init-from digits --freeze hidden_* --dry-run", 0),
         ("plugins", 0),
         ("runs", 0),
         ("train mpl", 2),
         ("train mlp --lr abc", 2),
         ("train mlp --set model.unitz=3", 2),
         ("train mlp --data dijits", 2),
+        ("train mlp --init-from nothing", 2),
+        ("train mlp --init-from nothing.keras", 2),
     ],
 )
 def test_a_command_that_does_not_train_loads_nothing_heavy(command, status, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fdl_zoo import catalogue
-from fdl_zoo.card import Card
+from fdl_zoo.card import Card, Weights
 from fdl_zoo.data import Dataset, Split, split_indices
 from fdl_zoo.entry import normalise
 from fdl_zoo.option import Interval, Option, Type
@@ -166,6 +166,11 @@ BAD_MODELS = {
     "learns_a_tiny_batch": (contrary_model, {}, "the loss went from"),
     "comes_back_from_its_config": (forgetful_model, {}, "Forgetful"),
     "comes_back_from_a_file": (forgetful_model, {}, "could not be deserialized"),
+    "its_weights_give_what_they_state": (
+        good_model,
+        {"weights": {"digits": Weights("broken.weights.h5", 64 * "0", "test_accuracy", 1.0, "fdl train broken")}},
+        r"broken\.weights\.h5 is missing",
+    ),
     "a_seed_fixes_its_weights": (unseeded_model, {}, "different weights"),
 }
 
@@ -180,8 +185,11 @@ def test_a_broken_model_is_told_so(name, registered):
 def test_a_good_model_passes_every_law_that_concerns_it(registered):
     registered("models", good_model, input_shape=(4,), num_outputs=2, num_params=58, ranges={"dropout": "[0, 1)"})
     report = check_model("broken")
-    assert {outcome.check for outcome in report if outcome.status == "skipped"} == {"registers_its_classes"}
-    assert report.ran == len(KITS["models"]) - 1
+    assert {outcome.check for outcome in report if outcome.status == "skipped"} == {
+        "registers_its_classes",
+        "its_weights_give_what_they_state",
+    }
+    assert report.ran == len(KITS["models"]) - 2
 
 
 # ---- optimizers
@@ -611,7 +619,10 @@ def plugin(tmp_path, monkeypatch, catalogue_afresh):
 
 def test_a_plugins_model_passes_every_law_that_concerns_it(plugin):
     report = check_model("sample-plugin/own")
-    assert {each.check for each in report if each.status == "skipped"} == {"has_the_stated_parameters"}
+    assert {each.check for each in report if each.status == "skipped"} == {
+        "has_the_stated_parameters",
+        "its_weights_give_what_they_state",
+    }
 
 
 def test_a_class_under_a_strangers_name_is_told_so(plugin):

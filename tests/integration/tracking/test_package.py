@@ -135,3 +135,28 @@ def test_package_loads_in_a_process_without_this_package(raw, tmp_path):
     subprocess.run(command, check=True, cwd=tmp_path, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""}, timeout=120)
     expected = softmax(logits(model, 2 * NORMALIZATIONS[0](raw)), axis=-1)
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, atol=1e-6)
+
+
+def test_a_model_of_words_takes_whole_numbers(tmp_path):
+    import mlflow
+
+    import fdl_zoo
+
+    keras.utils.set_random_seed(0)
+    words = np.random.default_rng(0).integers(0, 9, (5, 7), np.int32)
+    model = fdl_zoo.create_model("lstm", (7,), 1, units=4, vocabulary=9, embedding=3)
+    package_model(model, tmp_path / "model", input_example=words, task="binary")
+    loaded = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    assert loaded.metadata.signature.inputs.inputs[0].type == np.int32
+    np.testing.assert_allclose(loaded.predict(words), expit(np.asarray(model(words))), atol=1e-6)
+
+
+def test_examples_of_words_are_kept_as_they_are():
+    from fdl_zoo.data import Dataset, Split
+    from fdl_zoo.training.session import raw_examples
+
+    words = Split(np.arange(12, dtype=np.int32).reshape(4, 3), np.arange(4) % 2)
+    assert raw_examples(Dataset(words, words, words, (3,), 1, "binary")).dtype == np.int32
+    pixels = Split(np.full((4, 3), 0.5, np.float32), np.arange(4) % 2)
+    raw = raw_examples(Dataset(pixels, pixels, pixels, (3,), 2, "classification", normalization=Normalization(0, 16)))
+    np.testing.assert_array_equal(raw, np.full((3, 3), 8, np.float32))

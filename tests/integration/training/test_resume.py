@@ -52,6 +52,8 @@ CASES = {
     | {"checkpoint": {"steps": 10}},
     "image": {"model": {"name": "convnet_bn", "filters": (2, 2), "units": 8}, "epochs": 2, "block": 20}
     | {"checkpoint": {"steps": 20}},
+    "transfer": {"model": "mlp", "init_from": "digits", "freeze": ["hidden_1"], "epochs": 2, "block": 15, "jit": False}
+    | {"checkpoint": {"steps": 30}},
 }
 
 
@@ -107,7 +109,7 @@ def trained_with_copies(case, tmp_path):
     return run, sorted((tmp_path / "copies").iterdir())
 
 
-SLOW = ("keras", "sequence", "image")
+SLOW = ("keras", "sequence", "image", "transfer")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in CASES])

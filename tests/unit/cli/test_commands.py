@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+import re
 
 import pytest
 import yaml
@@ -114,6 +115,25 @@ def test_show_gives_type_default_choices_and_line_of_each_option(fdl):
         assert option.help in " ".join(answer.out.split())
     assert "digits" in answer.out
     assert "269,322" in answer.out
+
+
+@pytest.mark.parametrize("name", ["convnet", "convnet_bn", "vgg16", "gru", "perceptron"])
+def test_show_names_a_command_that_trains_the_model_under_its_own_name(fdl, name):
+    text = fdl("show", name).out
+    (command,) = re.findall(r"train it +(fdl .*)", text)
+    arguments = command.split()
+    assert arguments[:3] == ["fdl", "train", name]
+    resolved = yaml.safe_load(fdl(*arguments[1:], "--dry-run").out)
+    assert resolved["model"]["name"] == name
+    commands = re.findall(r"`fdl train (\w+)", " ".join(text.split()))
+    assert set(commands) <= {name}  # what a variant reaches was measured on the variant
+
+
+def test_show_says_how_to_start_from_trained_weights(fdl):
+    text = " ".join(fdl("show", "rnn").out.split())
+    assert "digits_rows test_accuracy 0.9833, made by `fdl train rnn --data digits_rows --seed 0" in text
+    assert "`fdl train rnn --init-from digits_rows`" in text
+    assert "init-from" not in fdl("show", "gru").out
 
 
 def test_show_as_json_has_the_card_and_the_options(fdl):

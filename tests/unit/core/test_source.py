@@ -134,6 +134,7 @@ def test_a_card_may_be_reached_through_its_module():
         "Recipe(callbacks=({'patience': 3},))",
         "Recipe(optimizer={'learning_rate': 1})",
         "Recipe(optimizer=5)",
+        "Weights('w.weights.h5')",
     ],
 )
 def test_everything_else_in_a_card_is_refused_in_one_sentence(value, tmp_path):

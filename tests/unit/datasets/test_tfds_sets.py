@@ -1,22 +1,29 @@
 """Sets of TensorFlow Datasets: a prepared one is read, a missing one is an answer within seconds."""
 
 import importlib
+import tracemalloc
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+import fdl_zoo
 from fdl_zoo import availability
+from fdl_zoo.data import Split
 from fdl_zoo.datasets import _tfds, imdb_reviews, mnist
 from fdl_zoo.datasets import tfds as any_set
-from fdl_zoo.errors import InvalidData
+from fdl_zoo.datasets._mapped import MappedSplit, written
+from fdl_zoo.errors import InvalidData, UnknownName
+from fdl_zoo.layers import make_layers
+from fdl_zoo.resolution import resolve
 
 
-def prepare(folder, name="mnist", version="3.0.1", shape=(28, 28, 1), classes=10, train=24, test=6):
+def prepare(folder, name="mnist", version="3.0.1", shape=(28, 28, 1), classes=10, train=24, test=6, **how):
     """Writes a tiny set in TFDS's own format: image i is filled with i, its label is i modulo the classes."""
 
     def examples(start, count):
-        return [(i, {"image": np.full(shape, i, np.uint8), "label": i % classes}) for i in range(start, start + count)]
+        numbers = range(start, start + count)
+        return [(i, {"image": np.full(shape, i % 256, np.uint8), "label": i % classes}) for i in numbers]
 
     features = tfds.features.FeaturesDict(
         {"image": tfds.features.Image(shape=shape), "label": tfds.features.ClassLabel(num_classes=classes)}
@@ -28,6 +35,7 @@ def prepare(folder, name="mnist", version="3.0.1", shape=(28, 28, 1), classes=10
         split_datasets={"train": examples(0, train), "test": examples(100, test)},
         data_dir=folder,
         disable_shuffling=True,
+        **how,
     )
 
 
@@ -67,12 +75,66 @@ def test_as_many_are_held_out_as_in_the_book():
     assert len(np.union1d(train, validation)) == 60_000
 
 
-def test_a_missing_set_is_prepared_when_the_server_answers(tmp_path, monkeypatch):
+class FdlTinyImages(tfds.core.GeneratorBasedBuilder):
+    """Sixteen grey images, known to TFDS by name as any of its own sets is."""
+
+    VERSION = tfds.core.Version("1.2.0")
+
+    def _info(self):
+        features = {"image": tfds.features.Image(shape=(4, 4, 1)), "label": tfds.features.ClassLabel(num_classes=4)}
+        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": ((i, {"image": np.full((4, 4, 1), i, np.uint8), "label": i % 4}) for i in range(16))}
+
+    def _generate_examples(self):
+        """Unused: the split's examples are given above."""
+
+
+@pytest.mark.filterwarnings("ignore")  # TFDS's own, while it prepares
+@pytest.mark.parametrize("source", ["fdl_tiny_images", "fdl_tiny_images:1.2.0"])
+def test_a_missing_set_is_prepared_once_when_the_server_answers(source, tmp_path, monkeypatch):
     monkeypatch.setattr(availability, "is_reachable", lambda address: True)
-    with tfds.testing.mock_data(num_examples=24):
-        data = mnist.build(data_dir=str(tmp_path))
-    assert data.train.x.shape == (22, 28, 28, 1)
-    assert data.train.x.max() <= 1
+    data = any_set.build(source=source, data_dir=str(tmp_path))
+    monkeypatch.setattr(availability, "is_reachable", lambda address: False)
+    again = any_set.build(source=source, data_dir=str(tmp_path))
+    assert data.digest() == again.digest()
+    assert sorted(value for split in data.splits.values() for value in (split.x[:, 0, 0, 0] * 255).round()) == [
+        *range(16)
+    ]
+    assert list((tmp_path / "fdl_tiny_images" / "1.2.0").glob("*.array_record*"))
+
+
+class FdlFetchedByHand(tfds.core.GeneratorBasedBuilder):
+    """A set that TFDS cannot fetch by itself."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    MANUAL_DOWNLOAD_INSTRUCTIONS = "Ask its owner.\nThen wait."
+
+    def _info(self):
+        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict({"x": np.int64}))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(dl_manager.manual_dir)}
+
+    def _generate_examples(self, folder):
+        yield 0, {"x": 0}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_preparation_that_fails_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(availability, "is_reachable", lambda address: True)
+    with pytest.raises(InvalidData, match=r"fdl_fetched_by_hand cannot be prepared: .*--data-dir\.") as error:
+        any_set.build(source="fdl_fetched_by_hand", data_dir=str(tmp_path))
+    assert "\n" not in str(error.value)
+
+
+def test_a_set_that_nobody_knows_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(availability, "is_reachable", lambda address: True)
+    monkeypatch.setattr(tfds.core.load, "_try_load_from_files_first", lambda *args, **kwargs: False)
+    with pytest.raises(InvalidData, match="TFDS has no set 'fdl_no_such_set'") as error:
+        any_set.build(source="fdl_no_such_set", data_dir=str(tmp_path))
+    assert "\n" not in str(error.value)
 
 
 def test_a_missing_set_says_what_was_looked_for_and_what_works(tmp_path, no_network):
@@ -210,9 +272,13 @@ def test_sets_of_another_form_are_refused(tmp_path, features, message):
         any_set.build(source="odd:1.0.0", data_dir=str(tmp_path))
 
 
-def test_any_set_needs_a_version_and_a_training_split(tmp_path):
-    with pytest.raises(InvalidData, match="NAME:VERSION"):
-        any_set.build(source="mnist")
+@pytest.mark.parametrize("source", ["", "../mnist", "mnist:3", "a b", "mnist/../x:1.0.0"])
+def test_a_malformed_name_is_refused(source):
+    with pytest.raises(InvalidData, match="TFDS set"):
+        any_set.build(source=source)
+
+
+def test_any_set_needs_a_training_split(tmp_path):
     features = {
         "value": tfds.features.Tensor(shape=(2,), dtype=np.float32),
         "kind": tfds.features.ClassLabel(num_classes=2),
@@ -220,3 +286,144 @@ def test_any_set_needs_a_version_and_a_training_split(tmp_path):
     store(tmp_path, features, [(0, {"value": np.ones(2, np.float32), "kind": 0})], other=slice(None))
     with pytest.raises(InvalidData, match="the splits other, no train"):
         any_set.build(source="odd:1.0.0", data_dir=str(tmp_path))
+
+
+# ---- read from disk at random
+
+
+@pytest.fixture(params=["tfrecord", "array_record"])
+def stored(request, tmp_path):
+    """A set in one of TFDS's formats: its folder."""
+    prepare(tmp_path, "kept", "1.0.0", (6, 5, 3), train=40, file_format=request.param)
+    return tmp_path
+
+
+def test_memory_disk_and_format_make_no_difference(stored, tmp_path_factory, monkeypatch, no_network):
+    given = {"source": "kept:1.0.0", "data_dir": str(stored)}
+    expected = any_set.build(**given)
+    assert type(expected.train) is Split
+    monkeypatch.setattr(_tfds, "IN_MEMORY", 0)
+    for data in (any_set.build(**given), any_set.build(**given)):
+        assert type(data.train) is MappedSplit
+        assert data.train.x is None
+        assert data.digest() == expected.digest()
+        order = np.array([7, 3, 3, 11])
+        for mine, theirs in zip(data.train.take(order), expected.train.take(order), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_vectors_on_disk_are_normalized_by_the_training_split(tmp_path, monkeypatch):
+    vectors = np.random.default_rng(0).normal(5, 3, (30, 3)).astype(np.float32)
+    features = {
+        "vector": tfds.features.Tensor(shape=(3,), dtype=np.float32),
+        "kind": tfds.features.ClassLabel(num_classes=2),
+    }
+    store(tmp_path, features, [(i, {"vector": vectors[i], "kind": i % 2}) for i in range(30)])
+    monkeypatch.setattr(_tfds, "IN_MEMORY", 0)
+    data = any_set.build(source="odd", data_dir=str(tmp_path))
+    x = data.train.take(np.arange(len(data.train)))[0]
+    np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(x.std(axis=0), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+def test_memory_does_not_grow_with_the_set(tmp_path, monkeypatch, no_network, file_format):
+    prepare(tmp_path, "long", "1.0.0", (64, 64, 3), train=2000, test=2, file_format=file_format)
+    prepare(tmp_path, "short", "1.0.0", (64, 64, 3), train=10, test=2, file_format=file_format)
+    monkeypatch.setattr(_tfds, "IN_MEMORY", 0)
+    monkeypatch.setattr(_tfds, "BLOCK", 64)
+    any_set.build(source="short", data_dir=str(tmp_path))  # TensorFlow's own beginnings are not counted
+    tracemalloc.start()
+    try:
+        data = any_set.build(source="long", data_dir=str(tmp_path))
+        for start in range(0, 1500, 50):
+            data.train.take(np.arange(start, start + 50))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2000 * 64 * 64 * 3 / 2  # a batch in float64 is 5 MB; the set would be 25 MB, and 98 as float32
+
+
+def test_a_copy_is_whole_or_not_there(tmp_path, monkeypatch, no_network):
+    prepare(tmp_path, "kept", "1.0.0", (6, 5, 3), train=40, file_format="tfrecord")
+    monkeypatch.setattr(_tfds, "IN_MEMORY", 0)
+
+    def full(file, blocks, count):
+        next(iter(blocks))
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(_tfds, "written", full)
+        with pytest.raises(InvalidData, match=r"No space left on device at .*fdl_zoo, where a copy is needed"):
+            any_set.build(source="kept", data_dir=str(tmp_path))
+    copies = tmp_path / "kept" / "1.0.0" / "fdl_zoo"
+
+    def torn():
+        yield np.zeros((3, 2), np.uint8)
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output"):
+        written(copies / "torn.npy", torn(), 6)
+    assert not list(copies.glob("*torn*"))
+    any_set.build(source="kept", data_dir=str(tmp_path))
+    assert {file.name for file in copies.iterdir()} == {
+        f"{split}-{part}.npy" for split in ("train", "test") for part in "xy"
+    }
+
+
+@pytest.mark.parametrize("in_memory", [0, 2**30])
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+def test_images_of_different_sizes_are_brought_to_one(tmp_path, monkeypatch, no_network, file_format, in_memory):
+    features = {
+        "image": tfds.features.Image(shape=(None, None, 3)),
+        "label": tfds.features.ClassLabel(names=["cat", "dog"]),
+    }
+    examples = [(i, {"image": np.full((8 + i % 5, 12, 3), 5 * i, np.uint8), "label": i % 2}) for i in range(30)]
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="pets", version="1.0.0", features=tfds.features.FeaturesDict(features), split_datasets={"train": examples},
+        data_dir=tmp_path, disable_shuffling=True, file_format=file_format,
+    )  # fmt: skip
+    monkeypatch.setattr(_tfds, "IN_MEMORY", in_memory)
+    with pytest.raises(InvalidData, match=r"data\.image_size=\[64,64\]"):
+        any_set.build(source="pets", data_dir=str(tmp_path))
+    with pytest.raises(InvalidData, match="give height and width"):
+        any_set.build(source="pets", image_size=(4,), data_dir=str(tmp_path))
+    data = any_set.build(source="pets", image_size=(4, 6), data_dir=str(tmp_path))
+    assert (data.input_shape, data.class_names) == ((4, 6, 3), ("cat", "dog"))
+    x, y = data.train.take(np.arange(len(data.train)))
+    assert x.shape == (24, 4, 6, 3)
+    np.testing.assert_array_equal((x[:, 2, 3, 1] * 255).round() / 5 % 2, y)
+
+
+# ---- tfds/NAME
+
+
+def test_a_set_is_named_wherever_a_dataset_is(prepared, no_network):
+    named = fdl_zoo.load_dataset("tfds/mnist", data_dir=str(prepared))
+    assert named.digest() == any_set.build(source="mnist:3.0.1", data_dir=str(prepared)).digest()
+    assert fdl_zoo.describe("datasets", "TFDS/mnist")["name"] == "tfds"
+    with pytest.raises(UnknownName, match="its plugin tsdf is not installed"):
+        fdl_zoo.load_dataset("tsdf/mnist")
+
+
+@pytest.mark.parametrize("data", ["tfds/mnist", {"name": "tfds/mnist", "seed": 3}, "tfds/mnist:3.0.1"])
+def test_a_run_pins_the_version_that_is_there(data, prepared, no_network):
+    spec = resolve(make_layers(model="mlp", data=data), str(prepared)).spec
+    assert (spec.data.name, spec.data.options["source"]) == ("tfds", "mnist:3.0.1")
+    assert spec.data.options["seed"] == (3 if isinstance(data, dict) else 0)
+
+
+def test_the_newest_prepared_version_is_taken(tmp_path):
+    for version in ("1.9.0", "1.10.0", "1.2.0"):
+        (tmp_path / "some" / version).mkdir(parents=True)
+        (tmp_path / "some" / version / "dataset_info.json").write_text("{}")
+    (tmp_path / "some" / "2.0.0").mkdir()  # not prepared whole
+    assert availability.pinned("tfds:some", str(tmp_path)) == "tfds:some:1.10.0"
+    assert availability.pinned("tfds:some:1.2.0", str(tmp_path)) == "tfds:some:1.2.0"
+    assert availability.pinned("tfds:other", str(tmp_path)) == "tfds:other"
+    for config in ("small", "large"):
+        (tmp_path / "text" / config / "1.0.0").mkdir(parents=True)
+        (tmp_path / "text" / config / "1.0.0" / "dataset_info.json").write_text("{}")
+        only = availability.pinned("tfds:text", str(tmp_path))
+        assert only == ("tfds:text/small:1.0.0" if config == "small" else "tfds:text")  # two: which one is not clear
+    assert availability.pinned("tfds:text/large", str(tmp_path)) == "tfds:text/large:1.0.0"

@@ -1,17 +1,10 @@
-"""Against PyTorch 2.13.0 on one processor, at a constant rate, where it can be found.
-
-`FDL_ZOO_TORCH_PYTHON` names a Python that has torch; it need not be this one, for two such libraries rarely share one.
-"""
-
-import importlib.util
-import os
-import subprocess
-import sys
+"""Against PyTorch 2.13.0 on one processor, at a constant rate, where it can be found."""
 
 import numpy as np
 import pytest
 
 import fdl_zoo.optimizers as optimizers
+from tests.unit import torch_reference
 from tests.unit.optimizers.oracles import CASES, random_steps, run
 
 RATE = 0.01
@@ -42,16 +35,6 @@ numpy.savez(sys.argv[2], **results)
 """
 
 
-def interpreter() -> str:
-    """A Python that has torch, or skip."""
-    named = os.environ.get("FDL_ZOO_TORCH_PYTHON")
-    if named:
-        return named
-    if importlib.util.find_spec("torch"):
-        return sys.executable
-    pytest.skip("torch is not installed here; FDL_ZOO_TORCH_PYTHON may name a Python that has torch 2.13.0")
-
-
 @pytest.fixture(scope="module")
 def steps() -> tuple[np.ndarray, np.ndarray]:
     theta, gradients, _ = random_steps(500, 7, seed=4)
@@ -61,18 +44,14 @@ def steps() -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def torch_paths(steps, tmp_path_factory) -> dict[str, np.ndarray]:
     """PyTorch's weights after each step [steps, n], by case."""
-    python, folder = interpreter(), tmp_path_factory.mktemp("torch")
     theta, gradients = steps
     given = {"theta": theta, "gradients": gradients, "cases": list(TORCH), "calls": list(TORCH.values())}
-    np.savez(folder / "in.npz", **given)
-    subprocess.run([python, "-c", PROGRAM, folder / "in.npz", folder / "out.npz"], check=True, timeout=300)
-    return dict(np.load(folder / "out.npz"))
+    return torch_reference.run(PROGRAM, given, tmp_path_factory.mktemp("torch"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", TORCH)
 def test_500_steps_in_float64(case, steps, torch_paths, float64):
-    assert str(torch_paths["version"]).startswith("2.13.0"), "the settings above were checked with torch 2.13.0"
     theta, gradients = steps
     name, options = CASES[case]
     actual, expected = (
