@@ -97,13 +97,13 @@ def _interval(text: str) -> dict[str, Any]:
 
 def _show(ctx: click.Context, resolved: Any, explain: bool, plan: bool) -> None:
     """What would be trained: as YAML, with origins, or with what is chosen once it is built."""
-    from fdl_zoo.training.plan import plan as make_plan
-
     for note in resolved.notes:
         click.echo(note, err=True)
     facts = {"spec": resolved.spec.as_dict(), "origins": dict(resolved.origins), "notes": list(resolved.notes)}
     texts = [resolved.explained().rstrip()] if explain else [] if plan else [resolved.spec.to_yaml().rstrip()]
     if plan:
+        from fdl_zoo.training.plan import plan as make_plan
+
         made = make_plan(resolved.spec, verbose=state_of(ctx).verbose)
         facts["plan"] = made.as_dict()
         texts.append(str(made))
@@ -124,9 +124,13 @@ def tell(ctx: click.Context, train: Callable[..., Any]) -> None:
         train: Given `progress` and `verbose`; returns the run.
     """
     from fdl_zoo.tracking.sender import send_unsent
+    from fdl_zoo.training.cluster import read
 
     progress, verbose = shown(ctx)
     run = train(progress=progress, verbose=verbose)
+    cluster = read()
+    if cluster and not cluster.is_chief:
+        return  # worker 0 records the run, and tells its result
     emit(ctx, {**run.as_dict(), "history": run.history}, _summary(run))
     if run.spec.tracking.enabled and not (run.path / "unsent").exists():
         for message in send_unsent():  # the store answers: what earlier runs could not send goes now

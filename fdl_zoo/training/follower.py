@@ -1,6 +1,8 @@
 """A worker that does not record: it comes to the meeting, trains what worker 0 says, and leaves no files behind."""
 
+import atexit
 import io
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -14,7 +16,6 @@ from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.training import meeting, provenance
 from fdl_zoo.training.cluster import Cluster, read
-from fdl_zoo.training.initial import locate
 from fdl_zoo.training.progress import Progress, Silent
 from fdl_zoo.training.run import Run
 
@@ -42,14 +43,12 @@ def follow(cluster: Cluster, spec: RunSpec | None, progress: Progress) -> Run:
     progress.say(f"worker {cluster.index} of {len(cluster.workers)}: takes part in run {agreement.name}")
     from fdl_zoo.training.session import Session
 
-    with tempfile.TemporaryDirectory() as root:
-        folder = RunFolder.create(agreement.name, spec=agreement.spec, facts={}, root=Path(root))
-        if agreement.checkpoints:
-            zipfile.ZipFile(io.BytesIO(agreement.checkpoints)).extractall(folder.checkpoints)
-        resumed = bool(agreement.checkpoints)
-        # Looked for where this worker runs: its temporary folder holds no other run to start from.
-        initial = locate(agreed.model.name, agreed.init_from) if agreed.init_from and not resumed else None
-        return Session(agreed, folder, progress, resumed=resumed, initial=initial).run()
+    root = Path(tempfile.mkdtemp(prefix="fdl-worker-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)  # until then the run can be looked at
+    folder = RunFolder.create(agreement.name, spec=agreement.spec, facts={}, root=root)
+    if agreement.checkpoints:
+        zipfile.ZipFile(io.BytesIO(agreement.checkpoints)).extractall(folder.checkpoints)
+    return Session(agreed, folder, progress, resumed=bool(agreement.checkpoints)).run()
 
 
 def main() -> None:

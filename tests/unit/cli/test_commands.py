@@ -1,8 +1,8 @@
 """`fdl` in process: help, lists, what is shown, dry runs, and one line for whatever is refused."""
 
 import json
-from pathlib import Path
 import re
+from pathlib import Path
 
 import pytest
 import yaml
