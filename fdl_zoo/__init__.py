@@ -35,6 +35,7 @@ _HOMES = {
     "fdl_zoo.training.run": ("Run",),
     "fdl_zoo.artifacts.load": ("load_model",),
     "fdl_zoo.analysis.surface": ("surface",),
+    "fdl_zoo.analysis.curvature": ("curvature",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME]
