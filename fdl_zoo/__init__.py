@@ -36,6 +36,7 @@ _HOMES = {
     "fdl_zoo.artifacts.load": ("load_model",),
     "fdl_zoo.analysis.surface": ("surface",),
     "fdl_zoo.analysis.curvature": ("curvature",),
+    "fdl_zoo.analysis.features": ("features",),
     "fdl_zoo.analysis.reach": ("gradient_reach",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from scipy.special import expit
 
 from fdl_zoo.analysis.figure import BLACK, SERIES, drawing
 
@@ -53,7 +54,9 @@ def _weights(layer: keras.layers.LSTM) -> list[np.ndarray]:
 
 
 def _numpy(function: Any) -> Any:
-    return lambda values: keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values, "float64")))
+    """A nonlinearity on arrays; the usual two by NumPy's own, which is ten times as fast at each of so many steps."""
+    own = {keras.activations.sigmoid: expit, keras.activations.tanh: np.tanh}.get(function)
+    return own or (lambda values: keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values, "float64"))))
 
 
 def inputs_of(model: keras.Model, layer: Any, x: np.ndarray) -> np.ndarray:
@@ -61,7 +64,7 @@ def inputs_of(model: keras.Model, layer: Any, x: np.ndarray) -> np.ndarray:
     owner = next(each for each in model.layers if getattr(each, "forward_layer", each) is layer)
     if owner.input is model.inputs[0]:
         return np.asarray(x)
-    return np.asarray(keras.Model(model.inputs, owner.input)(x, training=False))
+    return np.asarray(keras.Model(model.inputs[0], owner.input)(x, training=False))
 
 
 def gates_figure(found: dict[str, np.ndarray], x: np.ndarray, caption: str) -> Any:

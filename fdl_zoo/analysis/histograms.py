@@ -10,7 +10,13 @@ import tensorflow as tf
 from fdl_zoo.analysis.figure import SEQUENTIAL, drawing
 
 BINS = 60
-_THE_SAME_VALUES = (keras.layers.InputLayer, keras.layers.Flatten, keras.layers.Reshape, keras.layers.Dropout)
+_THE_SAME_VALUES = (
+    keras.layers.InputLayer,
+    keras.layers.Flatten,
+    keras.layers.Reshape,
+    keras.layers.Dropout,
+    keras.layers.MaxPooling2D,
+)
 RIDGES = 6  # looks that are drawn, one above the other
 
 
@@ -61,7 +67,7 @@ class ActivationProbe:
     def __init__(self, model: keras.Model, x: np.ndarray) -> None:
         layers = [layer for layer in model.layers if not isinstance(layer, _THE_SAME_VALUES)]
         outputs = {layer.name: layer.output for layer in layers if isinstance(layer.output, keras.KerasTensor)}
-        inner = keras.Model(model.inputs, outputs)
+        inner = keras.Model(model.inputs[0] if len(model.inputs) == 1 else model.inputs, outputs)
         self._x = tf.constant(x)
         self._outputs = tf.function(lambda x: inner(x, training=False), autograph=False)
 

@@ -51,7 +51,7 @@ class ActivationHistograms(LookingAtExamples):
 
 
 def build(
-    *, times: int = 20, examples: int = 64, folder: str | None = None, context: Context | None = None
+    *, times: int = 12, examples: int = 64, folder: str | None = None, context: Context | None = None
 ) -> keras.callbacks.Callback:
     """Builds the callback.
 

@@ -49,7 +49,7 @@ class LstmGates(LookingAtExamples):
 
 
 def build(
-    *, times: int = 20, examples: int = 16, folder: str | None = None, context: Context | None = None
+    *, times: int = 12, examples: int = 16, folder: str | None = None, context: Context | None = None
 ) -> keras.callbacks.Callback:
     """Builds the callback.
 

@@ -36,7 +36,7 @@ class WeightHistograms(Looking):
         save(self.place, f"{self.name}/weights", figure, histogram_columns(self.records, "weights"))
 
 
-def build(*, times: int = 20, folder: str | None = None, context: Context | None = None) -> keras.callbacks.Callback:
+def build(*, times: int = 12, folder: str | None = None, context: Context | None = None) -> keras.callbacks.Callback:
     """Builds the callback.
 
     Args:

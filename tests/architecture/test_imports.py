@@ -42,7 +42,7 @@ ROOMS = {
     "tracking": ("errors data spec", "numpy yaml psutil keras tensorflow"),
     "analysis": (
         "errors data tasks spec catalogue backend tracking artifacts",
-        "numpy scipy matplotlib sklearn keras tensorflow",
+        "numpy scipy matplotlib sklearn PIL keras tensorflow",
     ),
     "artifacts": ("errors tasks data spec catalogue entry backend tracking", "numpy keras tensorflow yaml"),
     "training": (
