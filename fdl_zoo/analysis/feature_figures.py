@@ -97,14 +97,14 @@ def shift_figure(found: Any) -> Any:
     """
     caption = (
         f"{found.title} Change of the feature maps of {found.layer} when test images are shifted: after max pooling,"
-        " and for as many values taken from the same maps without looking. Mean over images and four directions."
+        " and for the first value of each tile instead of the greatest. Mean over images and four directions."
     )
     columns = found.shift
     with drawing(caption) as figure:
         axes = figure.subplots()
         lines = (
             ("feature_map", "feature map", BLUE, "o", "-"),
-            ("subsampled", "every second value of it", ORANGE, "s", "--"),
+            ("subsampled", "first value of each tile", ORANGE, "s", "--"),
             ("max_pooled", "max pooled", GREEN, "^", "-."),
         )
         for name, label, colour, marker, dash in lines:
@@ -176,7 +176,7 @@ def lines_figure(found: Any, x: np.ndarray) -> tuple[Any, dict[str, Any]]:
         f" feature maps of a drawn picture and of {found.image}, and the same maps after max pooling of 2x2."
     )
     values: dict[str, Any] = {"filters": DETECTORS, "images": {}}
-    with drawing(caption, width=8, height=5.4) as figure:
+    with drawing(caption, width=6.8, height=6.4) as figure:
         panels = figure.subplots(4, 4, width_ratios=[0.8, 1, 1, 1])
         for axes in panels.ravel():
             _bare(axes)
@@ -193,7 +193,7 @@ def lines_figure(found: Any, x: np.ndarray) -> tuple[Any, dict[str, Any]]:
 
 
 def _draw_detector(panels: Any, kind: str, kernel: np.ndarray, image: np.ndarray, feature_map: np.ndarray) -> None:
-    panels[0].imshow(kernel, cmap=DIVERGING, vmin=-2, vmax=2)
+    panels[0].imshow(kernel, cmap=DIVERGING, vmin=-5, vmax=5)  # pale, so that the weights can be read
     for (row, column), weight in np.ndenumerate(kernel):
         panels[0].text(column, row, f"{weight:g}", ha="center", va="center", fontsize=9)
     panels[0].set_ylabel(kind, fontsize=10)

@@ -27,6 +27,7 @@ SPLIT_STYLES = {
 }
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"  # colour maps that survive colour blindness
 RESOLUTION = 200  # dots per inch: 6.4 inches are enough for a printed column
+CAPTION_DENSITY = 13.6  # characters to an inch of width, with room to spare
 _STYLE = {
     "font.size": 11,
     "axes.grid": True,
@@ -65,7 +66,7 @@ def drawing(caption: str, *, width: float = 6.4, height: float = 4.2) -> Iterato
     """
     from matplotlib.figure import Figure
 
-    lines = textwrap.wrap(caption, max(20, int(width * 15.5)), break_on_hyphens=False)
+    lines = textwrap.wrap(caption, max(20, int(width * CAPTION_DENSITY)), break_on_hyphens=False)
     with style():
         figure = Figure(figsize=(width, height + 0.17 * len(lines)), dpi=RESOLUTION, layout="constrained")
         yield figure

@@ -17,7 +17,8 @@ class Stage:
 
     Args:
         convolution: The layer with the filters.
-        maps: The layer that gives the feature maps: the activation after the convolution, or itself.
+        maps: The layer that gives the feature maps: the last of those after the convolution (normalization,
+            nonlinearity) that keep their shape, or itself.
         pooling: The max pooling of these maps; None where there is none.
     """
 
@@ -40,7 +41,7 @@ def _stage(model: keras.Model, convolution: Any) -> Stage:
     while (after := _after(model, maps)) is not None:
         if isinstance(after, keras.layers.MaxPooling2D):
             return Stage(convolution, maps, after)
-        if not isinstance(after, keras.layers.BatchNormalization | keras.layers.Activation | keras.layers.ReLU):
+        if isinstance(after, keras.layers.Conv2D | keras.layers.Dense) or after.output.shape != maps.output.shape:
             break
         maps = after
     return Stage(convolution, maps)

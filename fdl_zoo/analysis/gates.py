@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import expit
 
 from fdl_zoo.analysis.figure import BLACK, SERIES, drawing
+from fdl_zoo.analysis.layers import main_input
 
 GATES = ("keep", "write", "output")
 _COLUMNS = ("write", "keep", "candidate", "output")  # the order in which Keras lays them out
@@ -62,9 +63,9 @@ def _numpy(function: Any) -> Any:
 def inputs_of(model: keras.Model, layer: Any, x: np.ndarray) -> np.ndarray:
     """What the LSTM reads when the model is given x: the same, or what an embedding made of it."""
     owner = next(each for each in model.layers if getattr(each, "forward_layer", each) is layer)
-    if owner.input is model.inputs[0]:
+    if main_input(owner) is model.inputs[0]:
         return np.asarray(x)
-    return np.asarray(keras.Model(model.inputs[0], owner.input)(x, training=False))
+    return np.asarray(keras.Model(model.inputs[0], main_input(owner))(x, training=False))
 
 
 def gates_figure(found: dict[str, np.ndarray], x: np.ndarray, caption: str) -> Any:

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from fdl_zoo.analysis.layers import main_input
+
 EXAMPLES = 64  # enough for a mean, and cheap
 
 
@@ -73,7 +75,7 @@ class GradientProbe:
         """Zeros to be added to each state after each step [time, examples, units]: what they do, the state does."""
         if self.recurrent is None:
             return []
-        count, steps = len(self._x), self.recurrent.input.shape[1] or self._x.shape[1]
+        count, steps = len(self._x), main_input(self.recurrent).shape[1] or self._x.shape[1]
         return [
             tf.zeros((steps, *state.shape), state.dtype) for state in self.recurrent.get_initial_state(batch_size=count)
         ]
@@ -93,7 +95,7 @@ def chain(model: keras.Model) -> list[Any]:
     before = model.inputs[0]
     for layer in layers:
         try:
-            if layer.input is not before:
+            if main_input(layer) is not before:
                 return []
             before = layer.output
         except (AttributeError, ValueError):  # more than one input or output, or never called

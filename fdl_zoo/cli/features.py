@@ -37,7 +37,7 @@ def _summary(found: Any) -> str:
         rows.append(
             (
                 "shift by 1 pixel",
-                f"changes the feature maps by {100 * shift['feature_map'][1]:.0f} %, every second value of them by"
+                f"changes the feature maps by {100 * shift['feature_map'][1]:.0f} %, the first value of each tile by"
                 f" {100 * shift['subsampled'][1]:.0f} %, the max pooled by {100 * shift['max_pooled'][1]:.0f} %",
             )
         )

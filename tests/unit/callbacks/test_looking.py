@@ -27,7 +27,7 @@ def test_the_looks_are_few_and_the_last_epoch_is_one(epochs, times):
     found = epochs_to_look(epochs, times)
     assert max(found) == epochs
     assert min(found) >= 1
-    assert len(found) <= times + 1
+    assert len(found) <= max(times + 1, 2)
     assert times < epochs or found == set(range(1, epochs + 1))
 
 
