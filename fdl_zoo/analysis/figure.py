@@ -27,7 +27,7 @@ SPLIT_STYLES = {
 }
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"  # colour maps that survive colour blindness
 RESOLUTION = 200  # dots per inch: 6.4 inches are enough for a printed column
-CAPTION_DENSITY = 13.6  # characters to an inch of width, with room to spare
+CAPTION_DENSITY = 14.2  # characters to an inch of width, with room to spare
 _STYLE = {
     "font.size": 11,
     "axes.grid": True,

@@ -92,7 +92,7 @@ def test_stages_without_pooling_are_found_in_deeper_networks():
 
 @pytest.fixture(scope="module")
 def convnet_run(inside_root):
-    model = {"name": "convnet", "filters": [4, 4], "kernel_size": 3, "units": 16}
+    model = {"name": "convnet", "filters": [4, 4], "kernel_size": 3, "units": 32, "dropout": 0.0}
     optimizer = {"name": "adam", "learning_rate": 0.01}
     return fdl.train(model, data="digits", optimizer=optimizer, epochs=4, seed=0, root=inside_root, **QUIET)
 
