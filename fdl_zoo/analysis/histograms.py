@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from fdl_zoo.analysis.figure import SEQUENTIAL, drawing
+from fdl_zoo.analysis.layers import main_input
 
 BINS = 60
 _THE_SAME_VALUES = (
@@ -17,6 +18,7 @@ _THE_SAME_VALUES = (
     keras.layers.Dropout,
     keras.layers.MaxPooling2D,
 )
+_NONLINEARITY = (keras.layers.Activation, keras.layers.ReLU, keras.layers.BatchNormalization)
 RIDGES = 6  # looks that are drawn, one above the other
 
 
@@ -57,7 +59,10 @@ def weight_histograms(model: keras.Model) -> dict[str, dict[str, Any]]:
 
 
 class ActivationProbe:
-    """What each layer of a functional model gives for some examples, in inference mode.
+    """What each layer of a functional model gives for some examples, after its nonlinearity, in inference mode.
+
+    A layer whose output a normalization or nonlinearity reads is not looked at by itself, nor is what only moves values
+    about.
 
     Args:
         model: A functional model.
@@ -65,7 +70,9 @@ class ActivationProbe:
     """
 
     def __init__(self, model: keras.Model, x: np.ndarray) -> None:
+        read = {id(main_input(layer)) for layer in model.layers if isinstance(layer, _NONLINEARITY)}
         layers = [layer for layer in model.layers if not isinstance(layer, _THE_SAME_VALUES)]
+        layers = [layer for layer in layers if id(layer.output) not in read]
         outputs = {layer.name: layer.output for layer in layers if isinstance(layer.output, keras.KerasTensor)}
         inner = keras.Model(model.inputs[0] if len(model.inputs) == 1 else model.inputs, outputs)
         self._x = tf.constant(x)
@@ -142,8 +149,7 @@ def _draw_ridges(axes: Any, found: list[tuple[int, Mapping[str, Any]]]) -> None:
         density = np.array([0, *each["density"], 0]) / max(each["density"])
         half = (each["high"] - each["low"]) / len(each["density"]) / 2
         places = np.array([each["low"] - half, *centres(each), each["high"] + half])
-        axes.fill_between(places, level, level + 1.3 * density, color=colour, alpha=0.8, linewidth=0)
-        axes.plot(places, level + 1.3 * density, color="white", linewidth=0.8)
+        axes.fill(places, level + 1.3 * density, facecolor=colour, alpha=0.8, edgecolor="white", linewidth=0.8)
     axes.set_yticks(range(len(found)), [str(epoch) for epoch, _ in found])
     axes.tick_params(labelsize=9)
     axes.locator_params(axis="x", nbins=5)
