@@ -3,6 +3,8 @@
 import csv
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -152,6 +154,35 @@ def test_the_command_prints_stable_keys(mlp_run, inside_root, monkeypatch, capsy
     assert {"train_loss", "validation_loss", "largest_bump", "largest_bump_share", "files"} <= printed.keys()
     assert command(["surface", mlp_run.name, "--alpha", "wide"]) == 2
     assert "FROM..TO" in capsys.readouterr().err
+
+
+IN_A_PROCESS = """
+import json, sys
+from fdl_zoo.cli import run
+status = run(json.loads(sys.argv[1]))
+print(json.dumps([status, sorted({"tensorflow", "keras", "mlflow", "matplotlib", "sklearn"} & set(sys.modules))]))
+"""
+
+
+@pytest.mark.parametrize("name", ["surface", "curvature", "features"])
+def test_a_wrong_run_is_told_before_tensorflow_loads(name, tmp_path):
+    arguments = [sys.executable, "-c", IN_A_PROCESS, json.dumps([name, "no-such-run"])]
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert json.loads(done.stdout) == [2, []], done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_bowl_of_a_quadratic_is_a_parabola_on_every_line(inside_root):
+    """In a process of its own, which must find the objective's loss by itself."""
+    run = fdl.train("quadratic", epochs=2, seed=0, root=inside_root, **QUIET)
+    code = f"""
+import json, fdl_zoo as fdl
+found = fdl.surface({run.name!r}, points=9, root={str(inside_root)!r})
+print(json.dumps([found.alpha.tolist(), found.train_loss.tolist()]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    alpha, loss = map(np.array, json.loads(done.stdout.splitlines()[-1]))
+    np.testing.assert_allclose(np.polyval(np.polyfit(alpha, loss, 2), alpha), loss, rtol=1e-10)
 
 
 def test_a_run_that_kept_no_initial_weights_says_so(inside_root):
