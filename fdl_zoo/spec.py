@@ -36,13 +36,17 @@ class CheckpointSpec(BaseModel):
 
     Args:
         every: Epochs between checkpoints; the last epoch is always written.
+        steps: Steps between checkpoints within an epoch; None writes none there.
+        seconds: Seconds between them, likewise.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     every: int = Field(default=1, ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    seconds: float | None = Field(default=None, gt=0)
 
-    _counted = field_validator("every", mode="before")(_counts)
+    _counted = field_validator("every", "steps", mode="before")(_counts)
 
 
 class TrackingSpec(BaseModel):
@@ -51,12 +55,16 @@ class TrackingSpec(BaseModel):
     Args:
         enabled: False keeps the run's folder and sends nothing to a store.
         uri: A tracking server's or store's address; None for the embedded store.
+        log_every: Steps between two recorded values of `step_loss`; None records epochs only.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     uri: str | None = None
+    log_every: int | None = Field(default=None, ge=1)
+
+    _counted = field_validator("log_every", mode="before")(_counts)
 
 
 class RunSpec(BaseModel):

@@ -36,15 +36,15 @@ class History:
         self._file: BinaryIO | None = None
         self._writing = threading.Lock()
 
-    def append(self, line: Mapping[str, Any]) -> None:
-        """Appends a line, and returns once it is on disk.
+    def append(self, *lines: Mapping[str, Any]) -> None:
+        """Appends lines, and returns once they are on disk.
 
         Raises:
             TrackingError: The disk is full or gone.
         """
-        line = {"time": time.time(), **line}
-        line["metrics"] = encoded(line["metrics"])
-        text = json.dumps(line, default=float, allow_nan=False) + "\n"
+        if not lines:
+            return
+        text = "".join(_text({"time": time.time(), **line}) for line in lines)
         with self._writing:
             try:
                 self._append(text.encode())
@@ -56,7 +56,9 @@ class History:
         """Removes the lines after `step`."""
         with self._writing:
             self._close()
-            write_atomically(self.path, "".join(line.text for line in self.read() if line.values["step"] <= step))
+            lines = self.read()
+            if lines:
+                write_atomically(self.path, "".join(line.text for line in lines if line.values["step"] <= step))
 
     def close(self) -> None:
         """Closes the file; the next line opens it again."""
@@ -92,6 +94,10 @@ class History:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _text(line: Mapping[str, Any]) -> str:
+    return json.dumps({**line, "metrics": encoded(line["metrics"])}, default=float, allow_nan=False) + "\n"
 
 
 def encoded(metrics: Mapping[str, Any]) -> dict[str, float | str]:

@@ -38,8 +38,7 @@ class Batches(keras.utils.PyDataset):
         self.full = batch_size == "full"
         self.batch_size = len(split) if self.full else int(batch_size)
         self.steps, self.drop_remainder = steps, drop_remainder
-        self.epoch = 0
-        self._order = self._epoch_order()
+        self.go_to(0)
 
     def __len__(self) -> int:
         if self.full:
@@ -57,7 +56,11 @@ class Batches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         """Go on to the next epoch's order."""
-        self.epoch += 1
+        self.go_to(self.epoch + 1)
+
+    def go_to(self, epoch: int) -> None:
+        """Take the order of an epoch, counted from 0."""
+        self.epoch = epoch
         self._order = self._epoch_order()
 
     def _epoch_order(self) -> np.ndarray:
