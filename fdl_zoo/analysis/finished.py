@@ -140,6 +140,7 @@ def open_run(reference: Any, root: str | Path = ROOT) -> FinishedRun:
     found = FinishedRun(folder) if folder is not None else FinishedRun(*find_folder(str(reference), Path(root)))
     if not found.model_file.is_file():
         raise InvalidData(
-            f"The run {found.name} has no model: it {found.folder.status.lower()} before its first checkpoint."
+            f"The run {found.name} has no model to look into: it is {found.folder.status.lower()}; look at one that has"
+            f" finished, or go on with it by `fdl resume {found.name}`."
         )
     return found

@@ -55,12 +55,17 @@ class Looking(keras.callbacks.Callback):
         raise NotImplementedError
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Look at the untrained model, or go on with the records of a run that is resumed."""
+        """Forget an earlier training."""
         if not self._resumed:
             self.records, self._epoch = [], 0
-            self._record(0)
         self._resumed = False
         self._due = epochs_to_look(self.params.get("epochs") or 1, self.times)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Look at the untrained model; a run that is resumed has taken up its state by now, and goes on with it."""
+        if not self.records:
+            self._record(epoch)
+        self._resumed = False
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Look if it is time."""
@@ -90,7 +95,7 @@ class Looking(keras.callbacks.Callback):
         return {"records": [dict(record) for record in self.records], "epoch": self._epoch}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on with them in the next `fit`."""
+        """Go on with them, in the `fit` that begins or in the next."""
         self.records, self._epoch = [dict(record) for record in state["records"]], state["epoch"]
         self._resumed = True
 

@@ -22,15 +22,21 @@ class KeepPath(keras.callbacks.Callback):
         super().__init__()
         self.path, self.snapshots, self.largest = path, snapshots, largest
         self.every, self.steps = 1, []
-        self._resumed = False
+        self._resumed = self._begun = False
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Keep the initial weights, or go on with the path of a run that is resumed."""
+        """Forget an earlier training."""
         if not self._resumed:
             self.every, self.steps = 1, []
-            self._keep(0)
-        self.path.keep(self.steps)  # what an interrupted run wrote after its checkpoint comes again
-        self._resumed = False
+        self._resumed, self._begun = False, False
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Keep the initial weights; a run that is resumed has taken up its state by now, and goes on with its path."""
+        if not self._begun:
+            if not self.steps:
+                self._keep(0)
+            self.path.keep(self.steps)  # what an interrupted run wrote after its checkpoint comes again
+        self._resumed, self._begun = False, True
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Keep this epoch's weights if it is its turn."""
@@ -50,7 +56,7 @@ class KeepPath(keras.callbacks.Callback):
         return {"every": self.every, "steps": list(self.steps)}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from there in the next `fit`."""
+        """Go on from there, in the `fit` that begins or in the next."""
         self.every, self.steps = state["every"], list(state["steps"])
         self._resumed = True
 

@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from fdl_zoo.cli._bar import bar
-from fdl_zoo.cli._common import columns, common_options, emit, state_of
+from fdl_zoo.cli._common import RunName, columns, common_options, emit, state_of
 
 
 @click.command("curvature", epilog="Example:  fdl curvature last --at initial")
-@click.argument("run", metavar="RUN")
+@click.argument("run", type=RunName())
 @click.option("--at", type=click.Choice(["final", "initial"]), default="final", show_default=True, help="Where.")
 @click.option("--examples", type=click.IntRange(1), metavar="N", help="Only the first N training examples: faster.")
 @click.option("--steps", type=click.IntRange(2), default=200, show_default=True, help="Of Lanczos, at most.")

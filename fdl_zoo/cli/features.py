@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from fdl_zoo.cli._common import columns, common_options, emit
+from fdl_zoo.cli._common import RunName, columns, common_options, emit
 
 
 @click.command("features", epilog="Example:  fdl features last 3 --layer conv_2")
-@click.argument("run", metavar="RUN")
+@click.argument("run", type=RunName())
 @click.argument("image", required=False)
 @click.option("--layer", help="The name of a convolution; the first by default.")
 @click.option(

@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from fdl_zoo.cli._bar import bar
-from fdl_zoo.cli._common import common_options, emit, state_of
+from fdl_zoo.cli._common import RunName, common_options, emit, state_of
 
 
 @click.command("surface", epilog="Example:  fdl surface last --plane random")
-@click.argument("run", metavar="RUN")
+@click.argument("run", type=RunName())
 @click.option("--alpha", default="-0.5..1.5", show_default=True, metavar="FROM..TO", help="The part of the line.")
 @click.option("--points", type=click.IntRange(2), default=81, show_default=True, help="Points on the line.")
 @click.option(

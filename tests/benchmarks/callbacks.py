@@ -9,7 +9,7 @@ from fdl_zoo import catalogue
 from fdl_zoo.training.progress import Silent
 
 CALLBACKS = ("gradient_norms", "weight_histograms", "activation_histograms", "lstm_gates", "weight_path")
-HOOKS = ("on_train_begin", "on_epoch_end", "on_train_end")
+HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
 TRAININGS = {
     "mlp on digits": ("mlp", "digits"),
     "convnet on digits": ("convnet", "digits"),
@@ -49,7 +49,7 @@ def main() -> int:
             settings = ["tracking.enabled=false"]
             run = fdl.train(model, data=data, callbacks=names, seed=0, root=root, settings=settings, progress=Silent())
             seconds = sum(run.history["epoch_seconds"])
-        inside = sum(value for (name, hook), value in spent.items() if name in names and hook == "on_epoch_end")
+        inside = sum(value for (name, hook), value in spent.items() if name in names and "epoch" in hook)
         shares = {name: sum(spent[name, hook] for hook in HOOKS) / (seconds - inside) for name in names}
         worst = max(worst, *shares.values())
         print(f"{title:26} {seconds - inside:5.1f} s  " + "  ".join(f"{k} {100 * v:.1f} %" for k, v in shares.items()))

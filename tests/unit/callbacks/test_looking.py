@@ -15,7 +15,7 @@ from fdl_zoo.errors import InvalidData, InvalidOption
 from fdl_zoo.training.progress import Silent
 
 ALL = ("gradient_norms", "weight_histograms", "activation_histograms", "lstm_gates")
-HOOKS = ("on_train_begin", "on_epoch_end", "on_train_end")
+HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
 QUIET = {"progress": Silent(), "settings": ["tracking.enabled=false"]}
 
 
