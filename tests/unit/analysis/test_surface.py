@@ -172,6 +172,7 @@ def test_a_wrong_run_is_told_before_tensorflow_loads(name, tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_bowl_of_a_quadratic_is_a_parabola_on_every_line(inside_root):
     """In a process of its own, which must find the objective's loss by itself."""
     run = fdl.train("quadratic", epochs=2, seed=0, root=inside_root, **QUIET)
