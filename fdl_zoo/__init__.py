@@ -41,6 +41,10 @@ _HOMES = {
     "fdl_zoo.training.runs": ("runs", "find_run"),
     "fdl_zoo.training.run": ("Run",),
     "fdl_zoo.artifacts.load": ("load_model",),
+    "fdl_zoo.analysis.surface": ("surface",),
+    "fdl_zoo.analysis.curvature": ("curvature",),
+    "fdl_zoo.analysis.features": ("features",),
+    "fdl_zoo.analysis.reach": ("gradient_reach",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME]

@@ -58,3 +58,10 @@ def _formula(layer: Any) -> str:
         bias = f" + {units}" if getattr(layer, "bias", None) is not None else ""
         return f"{layer.kernel.shape[0]}*{units}{bias} weights"
     return ""
+
+
+def main_input(layer: Any) -> Any:
+    """The symbolic tensor that a layer of a functional model reads, its mask left out; several as Keras lists them."""
+    read = layer.input
+    masked = isinstance(read, list | tuple) and len(read) == 2 and read[1].dtype == "bool"
+    return read[0] if masked else read

@@ -9,7 +9,10 @@ import click
 from fdl_zoo.cli._common import Arguments, common_options, state_of
 from fdl_zoo.errors import ZooError
 
-ORDER = ("list", "show", "train", "resume", "rerun", "runs", "diff", "ui", "plugins", "doctor")
+ORDER = (
+    *("list", "show", "train", "resume", "rerun", "runs", "diff", "surface", "curvature", "features"),
+    *("ui", "plugins", "doctor"),
+)
 
 
 class Commands(click.Group):

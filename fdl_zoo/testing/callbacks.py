@@ -41,7 +41,8 @@ class Notes:
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Keep values of metrics at `step`."""
-        self._place("metrics.jsonl").open("a").write(json.dumps({"step": int(step), "metrics": dict(metrics)}) + "\n")
+        with self._place("metrics.jsonl").open("a") as file:
+            file.write(json.dumps({"step": int(step), "metrics": dict(metrics)}) + "\n")
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
         """Look for the file, or the folder with files in it."""

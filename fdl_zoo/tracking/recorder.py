@@ -44,7 +44,10 @@ class Recorder:
     def log_figure(self, figure: Any, name: str) -> None:
         """Saves a matplotlib figure among the run's artifacts; the suffix of `name` chooses the format."""
         kind = PurePosixPath(name).suffix.removeprefix(".") or "png"
-        _place(self._target(name), lambda place: figure.savefig(place, format=kind, bbox_inches="tight"))
+        box = (
+            None if figure.get_layout_engine() else "tight"
+        )  # a layout leaves no margin to cut, and cutting draws twice
+        _place(self._target(name), lambda place: figure.savefig(place, format=kind, bbox_inches=box))
         self._notify()
 
     def _target(self, relative: str) -> Path:

@@ -359,8 +359,8 @@ def build_model(spec: RunSpec, data: Dataset, initialize: Callable[[Any], None] 
 def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any, Any]:
     """The callbacks of a run in their order, and of them `checkpoint` and what watches for a loss that is not finite.
 
-    A full-batch optimizer's accepted point comes first, so that all others see it; checkpoints and the watch are in
-    every run, and those that the user configures replace them.
+    A full-batch optimizer's accepted point comes first, so that all others see it; checkpoints, the path of the weights
+    and the watch are in every run, and those that the user configures replace them.
     """
     named = list(spec.callbacks)
     optimizer = catalogue.optimizers.find(spec.optimizer.name)
@@ -368,6 +368,8 @@ def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any, Any
         named.insert(0, EntryReference(name="accepted_point"))
     if not any(each.name == "checkpoint" for each in named):
         named.append(EntryReference(name="checkpoint", monitor=spec.monitor, every=spec.checkpoint.every))
+    if not any(each.name == "weight_path" for each in named):
+        named.append(EntryReference(name="weight_path"))
     named = [each for each in named if each.name != "terminate_on_nan"] + [EntryReference(name="terminate_on_nan")]
     made = [catalogue.create_callback(each.name, context, **each.options) for each in named]
     names = [catalogue.callbacks.find(each.name).name for each in named]

@@ -1,0 +1,112 @@
+"""The gates of an LSTM over a sequence: what it keeps, what it writes, what it puts out (chapter 7)."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from scipy.special import expit
+
+from fdl_zoo.analysis.figure import BLACK, SERIES, drawing
+from fdl_zoo.analysis.layers import main_input
+
+GATES = ("keep", "write", "output")
+_COLUMNS = ("write", "keep", "candidate", "output")  # the order in which Keras lays them out
+
+
+def lstm_layer(model: keras.Model) -> Any:
+    """The first LSTM of a model, a bidirectional one's forward half; None where there is none."""
+    for layer in model.layers:
+        inner = getattr(layer, "forward_layer", layer)
+        if isinstance(inner, keras.layers.LSTM):
+            return inner
+    return None
+
+
+def gate_activations(layer: keras.layers.LSTM, x: np.ndarray) -> dict[str, np.ndarray]:
+    """How far each gate is open at each step, by the layer's own weights.
+
+    Args:
+        layer: A built LSTM.
+        x: What it reads [examples, time, features].
+
+    Returns:
+        `keep`, `write` and `output` between 0 and 1, `memory` and `state` (what is put out), each
+        [examples, time, units].
+    """
+    kernel, recurrent, bias = _weights(layer)
+    gate, squash = (_numpy(function) for function in (layer.recurrent_activation, layer.activation))
+    inputs = np.asarray(x, np.float64) @ kernel + bias  # [examples, time, 4 * units]
+    state = memory = np.zeros((len(x), layer.units))
+    found: dict[str, list[np.ndarray]] = {name: [] for name in (*GATES, "memory", "state")}
+    for step in range(x.shape[1]):
+        logits = np.split(inputs[:, step] + state @ recurrent, 4, axis=-1)
+        parts = dict(zip(_COLUMNS, logits, strict=True))
+        opened = {name: gate(parts[name]) for name in GATES}
+        memory = opened["keep"] * memory + opened["write"] * squash(parts["candidate"])
+        state = opened["output"] * squash(memory)
+        for name, value in {**opened, "memory": memory, "state": state}.items():
+            found[name].append(value)
+    return {name: np.stack(values, axis=1) for name, values in found.items()}
+
+
+def _weights(layer: keras.layers.LSTM) -> list[np.ndarray]:
+    weights = [keras.ops.convert_to_numpy(each).astype(np.float64) for each in layer.weights[:3]]
+    return weights if layer.use_bias else [*weights[:2], np.zeros(4 * layer.units)]
+
+
+def _numpy(function: Any) -> Any:
+    """A nonlinearity on arrays; the usual two by NumPy's own, which is ten times as fast at each of so many steps."""
+    own = {keras.activations.sigmoid: expit, keras.activations.tanh: np.tanh}.get(function)
+    return own or (lambda values: keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values, "float64"))))
+
+
+def inputs_of(model: keras.Model, layer: Any, x: np.ndarray) -> np.ndarray:
+    """What the LSTM reads when the model is given x: the same, or what an embedding made of it."""
+    owner = next(each for each in model.layers if getattr(each, "forward_layer", each) is layer)
+    if main_input(owner) is model.inputs[0]:
+        return np.asarray(x)
+    return np.asarray(keras.Model(model.inputs[0], main_input(owner))(x, training=False))
+
+
+def gates_figure(found: dict[str, np.ndarray], x: np.ndarray, caption: str) -> Any:
+    """The three gates of one sequence, unit by unit over time, above them what the LSTM read.
+
+    Args:
+        found: As `gate_activations` gives it, of one sequence: each [time, units].
+        x: What it read [time, features].
+        caption: What the caption says.
+    """
+    heights = [1.1, *[1.3] * len(GATES)]
+    with drawing(caption, width=6.8, height=6.6) as figure:
+        rows = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+        _draw_inputs(rows[0], x)
+        for axes, name in zip(rows[1:], GATES, strict=True):
+            order = np.argsort(found["keep"].mean(0))  # the same in all three, so that a unit is one row
+            image = axes.imshow(
+                found[name][:, order].T, aspect="auto", origin="lower", cmap="viridis", vmin=0, vmax=1,
+                interpolation="nearest", extent=(-0.5, len(x) - 0.5, -0.5, len(order) - 0.5),
+            )  # fmt: skip
+            axes.set_ylabel(f"{name} gate\n(unit)", fontsize=10)
+            axes.grid(False)
+        rows[-1].set_xlabel("time step")
+        figure.colorbar(image, ax=rows[1:].tolist(), label="gate: 0 closed, 1 open")
+    return figure
+
+
+def _draw_inputs(axes: Any, x: np.ndarray) -> None:
+    if x.shape[1] > 4:  # too many lines: their strength as an image
+        axes.imshow(x.T, aspect="auto", cmap="Greys", extent=(-0.5, len(x) - 0.5, -0.5, x.shape[1] - 0.5))
+        axes.set_ylabel("input\n(feature)", fontsize=10)
+        axes.grid(False)
+        return
+    for feature, colour in zip(range(x.shape[1]), (BLACK, *SERIES), strict=False):
+        axes.plot(x[:, feature], color=colour, linewidth=1 + feature, alpha=0.8, label=f"feature {feature}")
+    axes.set_ylabel("input", fontsize=10)
+    axes.legend(ncols=x.shape[1], fontsize=8, loc="upper left", bbox_to_anchor=(0, 1.35))
+
+
+def gate_columns(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The gates of one sequence in long form: step, unit, and each gate."""
+    steps, units = found["keep"].shape
+    columns = {"step": np.repeat(np.arange(steps), units), "unit": np.tile(np.arange(units), steps)}
+    return columns | {name: found[name].ravel() for name in (*GATES, "memory", "state")}
