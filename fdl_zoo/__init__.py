@@ -34,6 +34,9 @@ _HOMES = {
     "fdl_zoo.training.runs": ("runs", "find_run"),
     "fdl_zoo.training.run": ("Run",),
     "fdl_zoo.artifacts.load": ("load_model",),
+    "fdl_zoo.comparison.compare": ("compare",),
+    "fdl_zoo.comparison.tune": ("tune",),
+    "fdl_zoo.comparison.find_lr": ("find_lr",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME]

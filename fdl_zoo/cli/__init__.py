@@ -9,7 +9,7 @@ import click
 from fdl_zoo.cli._common import Arguments, common_options, state_of
 from fdl_zoo.errors import ZooError
 
-ORDER = ("list", "show", "train", "runs", "ui", "plugins", "doctor")
+ORDER = ("list", "show", "train", "runs", "compare", "tune", "find-lr", "ui", "plugins", "doctor")
 
 
 class Commands(click.Group):

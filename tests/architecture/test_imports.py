@@ -48,8 +48,8 @@ ROOMS = {
         "numpy keras tensorflow rich psutil yaml",
     ),
     "comparison": (
-        "errors tasks data catalogue spec layers resolution tracking artifacts analysis training",
-        "numpy scipy matplotlib yaml",
+        "errors tasks data catalogue backend spec layers resolution tracking artifacts analysis training",
+        "numpy scipy matplotlib yaml psutil optuna keras tensorflow",
     ),
     "testing": (
         "errors tasks card option signature entry catalogue data availability spec",
