@@ -48,7 +48,18 @@ def _text(found: Any) -> str:
 
 def _rows(found: Any) -> list[tuple[str, ...]]:
     names = list(found.rows[0].metrics)
-    heads = ("setting", "rate", found.monitor, *names, "seconds", "s to target", "steps to target", "rates ok", "seeds")
+    heads = (
+        "setting",
+        "rate",
+        found.monitor,
+        *names,
+        "start-up s",
+        "seconds",
+        "s to target",
+        "steps to target",
+        "rates ok",
+        "seeds",
+    )
     rows = [heads]
     for row in found.rows:
         tested = [_spread(*row.metrics[name]) if name in row.metrics else "" for name in names]
@@ -59,6 +70,7 @@ def _rows(found: Any) -> list[tuple[str, ...]]:
                 "" if row.learning_rate is None else f"{row.learning_rate:g}",
                 _spread(row.value, row.value_spread),
                 *tested,
+                _number(row.startup, ".1f"),
                 _number(row.seconds, ".2f"),
                 f"{_number(row.seconds_to_target, '.2f')} ({row.reached}/{total})",
                 _number(row.steps_to_target, ".0f"),

@@ -2,8 +2,10 @@
 
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import math
+import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +40,9 @@ class Child:
         epochs: The numbers of its epochs.
         values: The monitored metric at each epoch's end.
         steps: Training steps done by then; of a full-batch optimizer, evaluations of the whole training split.
-        seconds: Seconds of training by then, validation included.
+        seconds: Seconds of training by then, validation included and start-up left out.
+        startup: Seconds that the first epoch took longer than the others: tracing and compiling, which an optimizer
+            needs once whatever it has to do.
         metrics: Its final metrics.
         reused: It had been trained by an earlier command.
     """
@@ -53,6 +57,7 @@ class Child:
     values: tuple[float, ...] = ()
     steps: tuple[int, ...] = ()
     seconds: tuple[float, ...] = ()
+    startup: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
     reused: bool = False
 
@@ -77,6 +82,7 @@ class Child:
             "reason": self.reason or None,
             "value": self.final,
             "seconds": self.seconds[-1] if self.seconds else None,
+            "startup_seconds": self.startup,
             "metrics": dict(self.metrics),
             "reused": self.reused,
         }
@@ -87,10 +93,9 @@ def read_child(folder: RunFolder, setting: str, monitor: str, *, reused: bool = 
     run = Run(folder)
     spec, history = run.spec, run.history
     lines = [line for line in folder.history() if "epoch" in line and monitor in line["metrics"]]
-    elapsed, seconds = 0.0, []
-    for value in history.get("epoch_seconds", ()):
-        elapsed += value
-        seconds.append(elapsed)
+    durations = history.get("epoch_seconds", [])
+    startup = max(0.0, durations[0] - statistics.median(durations[1:])) if len(durations) > 1 else 0.0
+    seconds = [total - startup for total in itertools.accumulate(durations)]
     return Child(
         setting=setting,
         learning_rate=spec.optimizer.options.get("learning_rate"),
@@ -102,6 +107,7 @@ def read_child(folder: RunFolder, setting: str, monitor: str, *, reused: bool = 
         values=tuple(line["metrics"][monitor] for line in lines),
         steps=tuple(line["step"] for line in lines),
         seconds=tuple(seconds[: len(lines)]),
+        startup=startup,
         metrics=dict(run.metrics),
         reused=reused,
     )

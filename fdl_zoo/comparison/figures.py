@@ -30,6 +30,8 @@ def curves(runs: Runs, monitor: str, axis: str, caption: str) -> tuple[Any, dict
     Returns:
         The figure, and its numbers as columns.
     """
+    from matplotlib.ticker import MaxNLocator
+
     columns: dict[str, list[Any]] = {"setting": [], axis: [], "mean": [], "lowest": [], "highest": []}
     with drawing(caption) as figure:
         axes = figure.add_subplot()
@@ -45,7 +47,9 @@ def curves(runs: Runs, monitor: str, axis: str, caption: str) -> tuple[Any, dict
             columns["setting"] += [setting] * len(places)
             for name, values in zip((axis, "mean", "lowest", "highest"), (places, mean, low, high), strict=True):
                 columns[name] += values.tolist()
-        axes.set_xlabel("epoch" if axis == "epoch" else "wall time of training in s")
+        axes.set_xlabel("epoch" if axis == "epoch" else "wall time of training without start-up in s")
+        if axis == "epoch":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel(in_words(monitor))
         _scale(axes, columns["mean"])
         axes.legend()

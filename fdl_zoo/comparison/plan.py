@@ -150,5 +150,12 @@ def _layers(values: Iterable[tuple[str, Any]]) -> list[Layer]:
 
 def _label(values: Mapping[str, Any], base: Resolved) -> str:
     """`momentum`, or `adam, batch_size 32`; where nothing but the seed varies, the optimizer."""
-    words = [str(value) if path == "optimizer" else f"{path.split('.')[-1]} {value}" for path, value in values.items()]
+    words = [_word(path, value) for path, value in values.items()]
     return ", ".join(words) or base.spec.optimizer.name
+
+
+def _word(path: str, value: Any) -> str:
+    if isinstance(value, Mapping) and "name" in value:  # {name: momentum, momentum: 0.99}
+        options = [f"{option} {given}" for option, given in value.items() if option != "name"]
+        return " ".join([str(value["name"]), *([f"({', '.join(options)})"] if options else [])])
+    return str(value) if path in ("model", "data", "optimizer") else f"{path.split('.')[-1]} {value}"

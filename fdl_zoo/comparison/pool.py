@@ -61,7 +61,9 @@ class Pool:
         """Interrupt what is being trained: each child is recorded as KILLED."""
         self._stopped = True
         for worker in self._workers:
-            worker.stop()
+            worker.terminate()
+        for worker in self._workers:
+            worker.wait(15)
 
     def __enter__(self) -> "Pool":
         return self
@@ -129,16 +131,15 @@ class _Worker:
             return
         with suppress(BrokenPipeError):
             self._process.stdin.close()
-        self._wait(30)
+        self.wait(30)
 
-    def stop(self) -> None:
+    def terminate(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def wait(self, seconds: float) -> None:
         if self._process is None:
             return
-        if self._process.poll() is None:
-            self._process.terminate()
-        self._wait(15)
-
-    def _wait(self, seconds: float) -> None:
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -30,7 +30,8 @@ class Row:
         value: Mean over seeds of the monitored metric after the last epoch.
         value_spread: Standard deviation over seeds, with n - 1; NaN of one seed.
         metrics: Mean and spread of every test metric, by its name.
-        seconds: Mean seconds of training.
+        seconds: Mean seconds of training, start-up left out.
+        startup: Mean seconds of start-up: what the first epoch took longer than the others.
         reached: How many seeds reached the target.
         seconds_to_target: Median seconds to the target over the seeds that reached it; NaN of none.
         steps_to_target: Likewise in steps.
@@ -47,6 +48,7 @@ class Row:
     value_spread: float
     metrics: Mapping[str, tuple[float, float]]
     seconds: float
+    startup: float
     reached: int
     seconds_to_target: float
     steps_to_target: float
@@ -128,6 +130,7 @@ def make_row(setting: str, children: Sequence[Child], tried: Sequence[Child], ta
             name: mean_and_spread(child.metrics[name] for child in done if name in child.metrics) for name in names
         },
         seconds=mean_and_spread(child.seconds[-1] for child in done if child.seconds)[0],
+        startup=mean_and_spread(child.startup for child in done)[0],
         reached=len(costs),
         seconds_to_target=float(np.median([seconds for seconds, _ in costs])) if costs else math.nan,
         steps_to_target=float(np.median([steps for _, steps in costs])) if costs else math.nan,
@@ -164,19 +167,16 @@ def performance_profile(costs: Mapping[str, Sequence[float]]) -> dict[str, tuple
     return profiles
 
 
-def band(curves: Sequence[tuple[Sequence[float], Sequence[float]]], points: int = 200) -> tuple[np.ndarray, ...]:
-    """Mean, lowest and highest of several curves where all are known.
+def band(curves: Sequence[tuple[Sequence[float], Sequence[float]]]) -> tuple[np.ndarray, ...]:
+    """Mean, lowest and highest of several curves, epoch by epoch, as far as all of them go.
 
     Args:
-        curves: Of each its places, increasing, and its values.
-        points: How many places the curves are compared at, where they differ.
+        curves: Of each its places (epochs, or seconds), increasing, and its values.
 
     Returns:
-        Places, mean, lowest, highest; each [points].
+        Mean of the places, mean, lowest, highest; each [epochs].
     """
-    low = max(places[0] for places, _ in curves)
-    high = min(places[-1] for places, _ in curves)
-    same = all(tuple(places) == tuple(curves[0][0]) for places, _ in curves)
-    places = np.asarray(curves[0][0], float) if same else np.linspace(low, max(low, high), points)
-    values = np.array([np.interp(places, each, heights) for each, heights in curves])
-    return places, values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+    shortest = min(len(places) for places, _ in curves)
+    places = np.array([each[:shortest] for each, _ in curves], float)  # [curves, epochs]
+    values = np.array([each[:shortest] for _, each in curves], float)
+    return places.mean(axis=0), values.mean(axis=0), values.min(axis=0), values.max(axis=0)
