@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from fdl_zoo.analysis.figure import BLACK, BLUE, ORANGE, SKY, drawing, save
 from fdl_zoo.errors import InvalidOption, InvalidSpec, TrainingFailed
@@ -35,7 +36,7 @@ class RateRange:
         name: The run that recorded it.
         rates: The learning rate of each step, up to where the loss diverged [steps].
         losses: The loss of each step, before it was taken [steps].
-        smoothed: Their moving average, corrected for its start [steps].
+        smoothed: Their centred moving average with Gaussian weights, which does not lag behind [steps].
         suggestion: The rate at which the smoothed loss falls fastest.
         upper: The rate from which the smoothed loss no longer falls.
         diverged: Whether the test met rates at which the loss grows without bound.
@@ -78,7 +79,7 @@ def find_lr(
     low: float = 1e-6,
     high: float = 10.0,
     steps: int = 300,
-    smoothing: float = 0.95,
+    smoothing: float = 8.0,
     data_dir: str | None = None,
     root: str | Path = ROOT,
     say: Callable[[str], None] = print,
@@ -95,7 +96,7 @@ def find_lr(
         low: The first rate.
         high: The last rate; the test ends earlier where the loss diverges.
         steps: How many steps there are from one to the other.
-        smoothing: Share that the moving average of the loss keeps at each step.
+        smoothing: Standard deviation of the moving average's weights, in steps.
         data_dir: Where prepared sets lie.
         root: The folder that the test is recorded in.
         say: Receives sentences for the user.
@@ -140,8 +141,8 @@ def _check(low: float, high: float, steps: int, smoothing: float) -> None:
         raise InvalidOption(f"Rates cannot go from {low:g} to {high:g}: the test climbs from above 0 upwards.")
     if steps < FEWEST_STEPS:
         raise InvalidOption(f"steps cannot be {steps}: fewer than {FEWEST_STEPS} show no curve.")
-    if not 0 <= smoothing < 1:
-        raise InvalidOption(f"smoothing cannot be {smoothing:g}: it lies in [0, 1).")
+    if not 0 < smoothing < steps / 4:
+        raise InvalidOption(f"smoothing cannot be {smoothing:g}: it lies between 0 and a quarter of the steps.")
 
 
 def _begin(resolved: Resolved, root: Path) -> RunFolder:
@@ -227,8 +228,8 @@ def make_watch(steps: int) -> Any:
     return Watch()
 
 
-def smooth(losses: Sequence[float], keep: float) -> np.ndarray:
-    """The exponential moving average of losses, divided by what its start at zero leaves out [steps]."""
+def moving_average(losses: Sequence[float], keep: float) -> np.ndarray:
+    """The exponential moving average of losses, which looks back only, corrected for its start at zero [steps]."""
     average, found = 0.0, []
     for step, loss in enumerate(losses, start=1):
         average = keep * average + (1 - keep) * loss
@@ -242,7 +243,7 @@ def diverged_at(losses: Sequence[float], keep: float = 0.8) -> int | None:
     finite = np.isfinite(losses)
     end = len(losses) if finite.all() else int(np.argmin(finite))
     if end:
-        smoothed = smooth(losses[:end], keep)
+        smoothed = moving_average(losses[:end], keep)
         lowest = np.minimum.accumulate(smoothed)
         fallen = smoothed[0] - lowest
         high = smoothed > np.maximum(smoothed[0], lowest) + DIVERGED * np.maximum(fallen, 0.25 * np.abs(smoothed[0]))
@@ -262,13 +263,12 @@ def judged(name: str, rates: np.ndarray, losses: np.ndarray, smoothing: float, o
     if cut < FEWEST_STEPS // 2:
         raise TrainingFailed(f"The loss diverged within {cut} steps: begin at a smaller rate, with --low.")
     rates, losses = rates[:cut], losses[:cut]
-    smoothed = smooth(losses, smoothing)
+    smoothed = gaussian_filter1d(losses, smoothing, mode="nearest")
     lowest = int(np.argmin(smoothed))
     slope = np.gradient(smoothed, np.log(rates))
-    warm = min(cut // 10, 10)  # the average has only just begun there
-    if lowest <= warm:
+    if lowest == 0:
         raise TrainingFailed("The loss fell at no rate: take another range (--low, --high), or more steps (--steps).")
-    steepest = warm + int(np.argmin(slope[warm : lowest + 1]))
+    steepest = int(np.argmin(slope[: lowest + 1]))
     suggestion = float(f"{rates[steepest]:.2g}")
     flag = f"--optimizer {optimizer} --lr {suggestion:g}"
     return RateRange(name, rates, losses, smoothed, suggestion, float(rates[lowest]), end is not None, flag)
@@ -288,7 +288,9 @@ def _draw(found: RateRange, spec: Any, folder: RunFolder) -> RateRange:
         axes.set_xscale("log")
         axes.set_xlabel("learning rate")
         axes.set_ylabel("training loss")
-        axes.legend(loc="lower left")
+        start, lowest = found.smoothed[0], found.smoothed.min()
+        axes.set_ylim(lowest - 0.3 * (start - lowest), start + 1.1 * (start - lowest))  # room for the legend above
+        axes.legend(loc="upper left", fontsize=9)
     numbers = {"learning_rate": found.rates, "loss": found.losses, "smoothed_loss": found.smoothed}
     names = save(Recorder(folder), "find_lr/curve", figure, numbers)
     return RateRange(**{**found.__dict__, "figures": tuple(folder.artifacts / name for name in names)})
