@@ -36,13 +36,17 @@ class CheckpointSpec(BaseModel):
 
     Args:
         every: Epochs between checkpoints; the last epoch is always written.
+        steps: Steps between checkpoints within an epoch; None writes none there.
+        seconds: Seconds between them, likewise.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     every: int = Field(default=1, ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    seconds: float | None = Field(default=None, gt=0)
 
-    _counted = field_validator("every", mode="before")(_counts)
+    _counted = field_validator("every", "steps", mode="before")(_counts)
 
 
 class TrackingSpec(BaseModel):
@@ -51,12 +55,16 @@ class TrackingSpec(BaseModel):
     Args:
         enabled: False keeps the run's folder and sends nothing to a store.
         uri: A tracking server's or store's address; None for the embedded store.
+        log_every: Steps between two recorded values of `step_loss`; None records epochs only.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     uri: str | None = None
+    log_every: int | None = Field(default=None, ge=1)
+
+    _counted = field_validator("log_every", mode="before")(_counts)
 
 
 class RunSpec(BaseModel):
@@ -73,6 +81,7 @@ class RunSpec(BaseModel):
         batch_size: Examples per step over all replicas, or `full` for the whole training split in one step.
         steps_per_epoch: Steps per epoch where the batch is full.
         drop_remainder: Leave the last, smaller batch out.
+        reshuffle: Draw a new order of the examples each epoch; false keeps the first epoch's.
         seed: Decides weights, order of examples and masks.
         devices: For example `cpu:0` or `gpu:0,gpu:1`; None for what TensorFlow chooses.
         strategy: `auto`, `mirrored` or `multiworker`.
@@ -98,6 +107,7 @@ class RunSpec(BaseModel):
     batch_size: int | Literal["full"] = 32
     steps_per_epoch: int | None = Field(None, ge=1)
     drop_remainder: bool = False
+    reshuffle: bool = True
     seed: int = Field(0, ge=0, lt=2**31)
     devices: str | None = None
     strategy: Literal["auto", "mirrored", "multiworker"] = "auto"

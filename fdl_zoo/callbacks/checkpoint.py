@@ -42,13 +42,18 @@ def _sync(path: Path) -> None:
 
 
 class Checkpoint(Resumable, keras.callbacks.Callback):
-    """Writes `last.keras` every few epochs and as training ends, and `best.keras` whenever the metric improves."""
+    """Keeps `last` every few epochs and as training ends, and `best` whenever the metric improves.
+
+    Attributes:
+        keep: Called with `best` or `last` when that is to be kept: `write_model`, unless somebody puts in another.
+    """
 
     STATE = ("best", "best_epoch", "last_epoch")
 
     def __init__(self, folder: Path, monitor: str, mode: Literal["auto", "min", "max"], every: int) -> None:
         super().__init__()
         self.folder, self.monitor, self.mode, self.every = folder, monitor, mode, every
+        self.keep: Callable[[str], None] = self.write_model
         self._reset()
 
     def _reset(self) -> None:
@@ -70,7 +75,7 @@ class Checkpoint(Resumable, keras.callbacks.Callback):
         self._epoch = epoch
         if self.best is None or self._better(value):
             self.best, self.best_epoch = value, epoch
-            write_whole(self.folder / "best.keras", self.model.save)
+            self.keep("best")
         if (epoch + 1) % self.every == 0:
             self._save_last()
 
@@ -79,12 +84,16 @@ class Checkpoint(Resumable, keras.callbacks.Callback):
         if self._epoch is not None and self.last_epoch != self._epoch:
             self._save_last()
 
-    def _save_last(self) -> None:
+    def write_model(self, name: str) -> None:
+        """Write the model as it is now, with its optimizer, as `best.keras` or `last.keras`."""
         best = self.folder / "best.keras"
-        if self.best_epoch == self._epoch and best.exists():  # the same state: a copy costs a tenth of a save
+        if name == "last" and self.best_epoch == self._epoch and best.exists():  # a copy costs a tenth of a save
             write_whole(self.folder / "last.keras", lambda path: shutil.copyfile(best, path))
         else:
-            write_whole(self.folder / "last.keras", self.model.save)
+            write_whole(self.folder / f"{name}.keras", self.model.save)
+
+    def _save_last(self) -> None:
+        self.keep("last")
         self.last_epoch = self._epoch
 
     def _metric(self, logs: Mapping[str, Any] | None) -> str:

@@ -9,7 +9,21 @@ import click
 from fdl_zoo.cli._common import Arguments, common_options, state_of
 from fdl_zoo.errors import ZooError
 
-ORDER = ("list", "show", "train", "runs", "compare", "tune", "find-lr", "ui", "plugins", "doctor")
+ORDER = (
+    "list",
+    "show",
+    "train",
+    "resume",
+    "rerun",
+    "runs",
+    "diff",
+    "compare",
+    "tune",
+    "find-lr",
+    "ui",
+    "plugins",
+    "doctor",
+)
 
 
 class Commands(click.Group):

@@ -142,3 +142,16 @@ class EntryName(click.ParamType):
             for entry in entries
             if normalise(entry.name).startswith(normalise(incomplete))
         ]
+
+
+class RunName(click.ParamType):
+    """A run, completed by the shell from the runs of this working directory."""
+
+    name = "run"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The runs that begin so, latest first."""
+        from fdl_zoo.tracking.folder import list_folders
+
+        names = ["last", *(folder.name for folder in list_folders())]
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]

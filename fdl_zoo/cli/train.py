@@ -1,5 +1,7 @@
 """`fdl train`: train a model by name; the recipe gives what is not given here."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,10 @@ from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, 
 @click.option("--devices", metavar="cpu:0|gpu:0,gpu:1", help="One device, or several, which mirror the model.")
 @click.option("--strategy", type=click.Choice(["auto", "mirrored"]), help="How devices work together.")
 @click.option("--precision", help="float32, float64, mixed_bfloat16 or mixed_float16.")
-@click.option("--checkpoint-every", type=int, metavar="EPOCHS", help="Epochs between two checkpoints.")
+@click.option(
+    "--checkpoint-every", metavar="N|Nsteps|Ns", help="Epochs between checkpoints; or steps or seconds, within one too."
+)
+@click.option("--log-every", type=int, metavar="STEPS", help="Record the loss of every so manieth step too.")
 @click.option("--experiment", help="The experiment's name in the tracking store.")
 @click.option("--config", type=click.Path(exists=True, dir_okay=False), help="A YAML file, as --dry-run prints it.")
 @click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Any value of the run; may be repeated.")
@@ -57,19 +62,30 @@ def _layers(
     settings: tuple[str, ...],
     tracking_uri: str | None,
     no_tracking: bool,
-    checkpoint_every: int | None,
+    checkpoint_every: str | None,
+    log_every: int | None,
     metrics: tuple[str, ...],
     **values: Any,
 ) -> list:
     """The flags as layers; a flag that is not given says nothing."""
     from fdl_zoo.layers import make_layers
 
-    tracking = {"enabled": False} if no_tracking else {"uri": tracking_uri} if tracking_uri else None
-    values["tracking"] = tracking
-    values["checkpoint"] = None if checkpoint_every is None else {"every": checkpoint_every}
+    tracking = {"enabled": False} if no_tracking else {"uri": tracking_uri} if tracking_uri else {}
+    values["tracking"] = tracking | ({} if log_every is None else {"log_every": log_every}) or None
+    values["checkpoint"] = None if checkpoint_every is None else _interval(checkpoint_every)
     values["metrics"] = metrics or None
     named = {key: values.pop(key) for key in ("data", "optimizer", "learning_rate", "callbacks")}
     return make_layers(model, **named, config=config, settings=settings, values=values, origin="command line")
+
+
+def _interval(text: str) -> dict[str, Any]:
+    """`2`, `100steps` or `30s` as keys of the specification."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(|epochs?|steps?|s|seconds?)", text.strip())
+    if not match or ("." in match[1] and not match[2].startswith("s")):
+        raise click.BadParameter(f"{text!r} is no interval: write 2, 100steps or 30s.", param_hint="--checkpoint-every")
+    if match[2].startswith("step"):
+        return {"steps": int(match[1])}
+    return {"seconds": float(match[1])} if match[2].startswith("s") else {"every": int(match[1])}
 
 
 def _dry_facts(resolved: Any) -> dict:
@@ -77,19 +93,36 @@ def _dry_facts(resolved: Any) -> dict:
 
 
 def _train(ctx: click.Context, resolved: Any) -> None:
-    import sys
-
-    from fdl_zoo.tracking.sender import send_unsent
-    from fdl_zoo.training.progress import choose
     from fdl_zoo.training.trainer import execute
 
-    state = state_of(ctx)
-    progress = choose(state.quiet, sys.stderr if state.json else sys.stdout)
-    run = execute(resolved, progress=progress, verbose=state.verbose)
+    tell(ctx, lambda **shown: execute(resolved, **shown))
+
+
+def tell(ctx: click.Context, train: Callable[..., Any]) -> None:
+    """Train, tell the result, and send what earlier runs could not send.
+
+    Args:
+        ctx: Of the command.
+        train: Given `progress` and `verbose`; returns the run.
+    """
+    from fdl_zoo.tracking.sender import send_unsent
+
+    progress, verbose = shown(ctx)
+    run = train(progress=progress, verbose=verbose)
     emit(ctx, {**run.as_dict(), "history": run.history}, _summary(run))
-    if resolved.spec.tracking.enabled and not (run.path / "unsent").exists():
+    if run.spec.tracking.enabled and not (run.path / "unsent").exists():
         for message in send_unsent():  # the store answers: what earlier runs could not send goes now
             progress.say(message)
+
+
+def shown(ctx: click.Context) -> tuple[Any, bool]:
+    """The progress that suits this command line, and whether libraries may speak."""
+    import sys
+
+    from fdl_zoo.training.progress import choose
+
+    state = state_of(ctx)
+    return choose(state.quiet, sys.stderr if state.json else sys.stdout), state.verbose
 
 
 def _summary(run: Any) -> str:

@@ -14,7 +14,7 @@ from fdl_zoo.resolution import Resolved
 from fdl_zoo.tracking import default_uri
 from fdl_zoo.tracking.folder import RunFolder, new_name
 from fdl_zoo.training import provenance
-from fdl_zoo.training.interruption import Terminated, terminable
+from fdl_zoo.training.interruption import Signals, Terminated
 
 SUFFICIENT_MEMORY = 1.2e9  # of a worker: Keras, TensorFlow, a small model and its data
 
@@ -48,7 +48,7 @@ class Sweep:
         self.jobs, self.root = jobs, Path(root)
         self.metrics: dict[str, float] = {}
         self.names: list[str] = []
-        self._interruptible = terminable()
+        self._interruptible = Signals().caught()
 
     def __enter__(self) -> "Sweep":
         self._interruptible.__enter__()

@@ -4,22 +4,27 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes `text` so that a reader, or a crash at any moment, finds the old file or the new one, never a part."""
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Lets `write` fill a file so that a reader, or a crash at any moment, finds the old one or the new, never a part."""
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(temporary, "wb") as file:
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes `text` in the same way."""
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

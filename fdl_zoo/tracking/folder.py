@@ -188,16 +188,16 @@ class RunFolder:
             record = self._read()
             self._write(record | {"facts": record["facts"] | _without_secrets(facts)})
 
-    def append_history(self, line: Mapping[str, Any]) -> None:
-        """Appends a line to the history and returns once it is on disk.
+    def append_history(self, *lines: Mapping[str, Any]) -> None:
+        """Appends lines to the history and returns once they are on disk.
 
         Args:
-            line: `{"epoch": 3, "step": 69, "time": ..., "metrics": {"loss": ...}}`; a missing time is now.
+            *lines: Each `{"epoch": 3, "step": 69, "time": ..., "metrics": {"loss": ...}}`; a missing time is now.
 
         Raises:
             TrackingError: The disk is full or gone.
         """
-        self._history.append(line)
+        self._history.append(*lines)
 
     def history(self) -> list[dict[str, Any]]:
         """The lines of the history in their order; a torn line, as a crash leaves it, is left out."""

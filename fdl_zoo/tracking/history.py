@@ -36,15 +36,15 @@ class History:
         self._file: BinaryIO | None = None
         self._writing = threading.Lock()
 
-    def append(self, line: Mapping[str, Any]) -> None:
-        """Appends a line, and returns once it is on disk.
+    def append(self, *lines: Mapping[str, Any]) -> None:
+        """Appends lines, and returns once they are on disk.
 
         Raises:
             TrackingError: The disk is full or gone.
         """
-        line = {"time": time.time(), **line}
-        line["metrics"] = encoded(line["metrics"])
-        text = json.dumps(line, default=float, allow_nan=False) + "\n"
+        if not lines:
+            return
+        text = "".join(_text({"time": time.time(), **line}) for line in lines)
         with self._writing:
             try:
                 self._append(text.encode())
@@ -92,6 +92,10 @@ class History:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _text(line: Mapping[str, Any]) -> str:
+    return json.dumps({**line, "metrics": encoded(line["metrics"])}, default=float, allow_nan=False) + "\n"
 
 
 def encoded(metrics: Mapping[str, Any]) -> dict[str, float | str]:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fdl_zoo.training.feed import Block, Epoch
+from fdl_zoo.training.feed import Block, Epoch, Feed
 
 
 class Engine:
@@ -26,7 +26,7 @@ class Engine:
     """
 
     def __init__(self, model: keras.Model, jit: bool) -> None:
-        self.jit = jit
+        self.model, self.jit = model, jit
         self.losses = np.zeros(0)
         model.make_train_function(force=True)
         model.make_test_function(force=True)
@@ -40,6 +40,12 @@ class Engine:
         """The model's engine, if it has one and has not been compiled anew since."""
         owner = getattr(model.train_function, "__self__", None)
         return owner if isinstance(owner, Engine) else None
+
+    def build(self, feed: Feed) -> None:
+        """Trace a step of training, which makes the variables of optimizer and metrics; nothing is computed."""
+        epoch = Epoch(feed)
+        for block in epoch.first_block():
+            self._loops["train"].build(self._place(block, epoch), block)
 
     def train(self, iterator: Any) -> Any:
         """Train on the next block; Keras calls it with an iterator, and one that is not ours goes to Keras's own."""
@@ -56,6 +62,8 @@ class Engine:
 
     def _run(self, kind: str, epoch: Epoch) -> tuple[Any, np.ndarray]:
         done = [self._loops[kind](self._place(block, epoch), block) for block in epoch.next_block()]
+        if not done:  # steps that an earlier process has done
+            return self.model.get_metrics_result(), np.zeros(0)
         return done[-1][0], np.concatenate([np.asarray(losses) for _, losses in done])
 
     def _place(self, block: Block, epoch: Epoch) -> Any:
@@ -99,6 +107,10 @@ class Loop:
             for k in range(len(data))
         ]
         return tuple(made)
+
+    def build(self, data: Any, block: Block) -> None:
+        """Trace a step, if none has been."""
+        self._log_zeros(data, *self._share(block))
 
     def __call__(self, data: Any, block: Block) -> tuple[Any, Any]:
         """Run a block; the logs of its last step and the loss of each [steps]."""

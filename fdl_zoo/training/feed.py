@@ -1,6 +1,7 @@
 """Feeds `fit` and `evaluate` with blocks of steps: indices into data that stay on the device, or are streamed."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +42,20 @@ class Feed(DataAdapter):
 
     def __init__(self, batches: Batches, model: keras.Model, resident: bool) -> None:
         self.batches, self.model = batches, model
+        self.done = (0, 0)
         self.data: tuple[np.ndarray, ...] | None = None
         if resident:
             self.data = batches.split.take(np.arange(len(batches.split)))
+
+    def skip(self, epoch: int, steps: int) -> None:
+        """Leave the first steps of an epoch out: an earlier process has done them."""
+        self.done = epoch, steps
+
+    @property
+    def first_step(self) -> int:
+        """Steps of the present epoch that are done already."""
+        epoch, steps = self.done
+        return steps if self.batches.epoch == epoch else 0
 
     @property
     def block(self) -> int:
@@ -80,7 +92,8 @@ class Epoch(Iterator):
 
     def __init__(self, feed: Feed) -> None:
         self.feed, self.step = feed, 0
-        self._streamed: Iterator | None = None
+        self._reader: ThreadPoolExecutor | None = None
+        self._coming: Future[list[Block]]
 
     def __next__(self) -> tuple[np.ndarray, ...]:
         if self.step >= len(self.feed.batches):
@@ -90,19 +103,28 @@ class Epoch(Iterator):
         return batch
 
     def next_block(self) -> list[Block]:
-        """The steps of the next block: those with whole batches, then the last one where it is smaller."""
-        batches = self.feed.batches
-        if self.step >= len(batches):
+        """The steps of the next block: those with whole batches, then the last one where it is smaller.
+
+        None are left of a block whose steps are all done already.
+        """
+        steps = self._next_steps(self.step)
+        if not steps:
             raise StopIteration
-        steps = range(self.step, min(self.step + self.feed.block, len(batches)))
-        if self.feed.data is None:
-            if self._streamed is None:
-                self._streamed = self._stream()
-            found = next(self._streamed)
-        else:
-            found = self._resident(steps)
+        to_do = self._to_do(steps)
+        found = [] if not to_do else self._resident(to_do) if self.feed.data is not None else self._stream(to_do)
         self._advance(len(steps))
         return found
+
+    def first_block(self) -> list[Block]:
+        """The steps of the first block, without drawing it: what a step is traced with."""
+        steps = self._next_steps(0)
+        return self._resident(steps) if self.feed.data is not None else self._read(steps)
+
+    def _next_steps(self, start: int) -> range:
+        return range(start, min(start + self.feed.block, len(self.feed.batches)))
+
+    def _to_do(self, steps: range) -> range:
+        return range(max(steps.start, self.feed.first_step), steps.stop)
 
     def _resident(self, steps: range) -> list[Block]:
         feed = self.feed
@@ -121,29 +143,29 @@ class Epoch(Iterator):
             blocks.append(Block(feed.batches[steps[-1]], None, 1))
         return blocks
 
-    def _stream(self) -> Iterator[list[Block]]:
-        """Blocks read from disk, one ahead of the computation."""
-        from concurrent.futures import ThreadPoolExecutor
+    def _stream(self, steps: range) -> list[Block]:
+        """A block read from disk; the next one is read while this one is computed."""
+        if self._reader is None:
+            self._reader = ThreadPoolExecutor(1)
+            self._coming = self._reader.submit(self._read, steps)
+        found = self._coming.result()
+        following = self._next_steps(steps.stop)
+        if following:
+            self._coming = self._reader.submit(self._read, following)
+        else:
+            self._reader.shutdown()
+        return found
 
-        starts = range(self.step, len(self.feed.batches), self.feed.block)
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(self._read, starts[0])
-            for following in [*starts[1:], None]:
-                ready = coming.result()
-                if following is not None:
-                    coming = reader.submit(self._read, following)
-                yield ready
-
-    def _read(self, start: int) -> list[Block]:
+    def _read(self, steps: range) -> list[Block]:
         feed = self.feed
-        batches = [feed.batches[step] for step in range(start, min(start + feed.block, len(feed.batches)))]
+        batches = [feed.batches[step] for step in steps]
         rest = batches.pop() if len(batches[-1][0]) < feed.batch_size else None
         blocks = []
         if batches:
-            steps = min(feed.block, len(feed.batches))
-            padded = batches + batches[:1] * (steps - len(batches))
+            length = min(feed.block, len(feed.batches))
+            padded = batches + batches[:1] * (length - len(batches))
             data = tuple(np.concatenate(arrays) for arrays in zip(*padded, strict=True))
-            rows = np.arange(steps * feed.batch_size, dtype=np.int32).reshape(steps, feed.batch_size)
+            rows = np.arange(length * feed.batch_size, dtype=np.int32).reshape(length, feed.batch_size)
             blocks.append(Block(data, rows, len(batches)))
         if rest is not None:
             blocks.append(Block(rest, None, 1))

@@ -8,6 +8,8 @@ import keras
 
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.tracking.system import SystemSampler
+from fdl_zoo.training.checkpoints import digest
+from fdl_zoo.training.engine import Engine
 from fdl_zoo.training.progress import Progress
 
 
@@ -29,11 +31,16 @@ class Recording(keras.callbacks.Callback):
         folder: The run's folder.
         notify: Told that there is something new to send.
         system: Samples how busy the machine is.
+        log_every: Steps between two recorded values of `step_loss`; None records none.
     """
 
-    def __init__(self, folder: RunFolder, notify: Callable[[], None], system: SystemSampler) -> None:
+    at_block_end = True
+
+    def __init__(
+        self, folder: RunFolder, notify: Callable[[], None], system: SystemSampler, log_every: int | None = None
+    ) -> None:
         super().__init__()
-        self.folder, self.notify, self.system = folder, notify, system
+        self.folder, self.notify, self.system, self.log_every = folder, notify, system, log_every
         self.begun = False
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -41,15 +48,27 @@ class Recording(keras.callbacks.Callback):
         self.begun = True
         self._started = time.perf_counter()
 
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Write the loss of every so manieth step of the block."""
+        if self.log_every:
+            losses = Engine.of(self.model).losses
+            first = self._iterations() - len(losses) + 1
+            wanted = [(first + k, float(loss)) for k, loss in enumerate(losses) if (first + k) % self.log_every == 0]
+            self.folder.append_history(*({"step": step, "metrics": {"step_loss": loss}} for step, loss in wanted))
+            self.notify()
+
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Write the epoch's metrics, its learning rate and its duration."""
+        """Write the epoch's metrics, its learning rate, its duration, and a digest of where training stands."""
         metrics = ordered(logs or {})
         metrics.setdefault("learning_rate", _number(self.model.optimizer.learning_rate))
         metrics["epoch_seconds"] = time.perf_counter() - self._started
         metrics |= self.system.take()
-        step = int(_number(self.model.optimizer.iterations))
-        self.folder.append_history({"epoch": epoch + 1, "step": step, "metrics": metrics})
+        state = {"sha256": digest(self.model)}
+        self.folder.append_history({"epoch": epoch + 1, "step": self._iterations(), **state, "metrics": metrics})
         self.notify()
+
+    def _iterations(self) -> int:
+        return int(_number(self.model.optimizer.iterations))
 
 
 class Reporting(keras.callbacks.Callback):

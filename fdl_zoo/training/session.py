@@ -1,12 +1,11 @@
 """One training session: names become a model inside a strategy's scope, `fit` trains it, the folder records it."""
 
-import filecmp
 import importlib
 import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from fdl_zoo.tracking.recorder import Recorder
 from fdl_zoo.tracking.sender import Sender
 from fdl_zoo.tracking.system import SystemSampler
 from fdl_zoo.training import provenance
-from fdl_zoo.training.interruption import Terminated, terminable
+from fdl_zoo.training.interruption import Signals, Terminated
 from fdl_zoo.training.progress import Progress
 from fdl_zoo.training.run import Run
 
@@ -37,15 +36,19 @@ class Session:
         folder: The run's folder, owned by this process.
         progress: What shows the progress.
         verbose: Let TensorFlow's messages through.
+        resumed: The run has begun before: it goes on from its newest checkpoint, if it has one.
     """
 
     spec: RunSpec
     folder: RunFolder
     progress: Progress
     verbose: bool = False
+    resumed: bool = False
     sender: Sender | None = None
     model: Any = None
     recording: Any = None
+    checkpoint: Any = None
+    signals: Signals = field(default_factory=Signals)
     metrics: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> Run:
@@ -57,7 +60,7 @@ class Session:
         if self.spec.tracking.enabled:  # imported beside TensorFlow, so that the sender finds it there
             threading.Thread(target=importlib.import_module, args=("fdl_zoo.tracking.mlflow",), daemon=True).start()
         try:
-            with terminable():
+            with self.signals.caught():
                 self._train()
         except Terminated:
             self._end("KILLED", "SIGTERM")
@@ -66,16 +69,29 @@ class Session:
             self._end("KILLED", "interrupted from the keyboard")
             raise
         except BaseException as error:
-            if isinstance(error, ZooError) and error.exit_status == 2 and not (self.recording and self.recording.begun):
+            begun = self.resumed or (self.recording and self.recording.begun)
+            if isinstance(error, ZooError) and error.exit_status == 2 and not begun:
                 self.folder.discard()
             else:
                 self._end("FAILED", _reason(error))
+            _raise_in_words(error, self.spec)
             raise
         self._end("FINISHED")
+        self.states.clear()  # its models are written, and there is nothing to resume
         return Run(self.folder, self.model)
+
+    @cached_property
+    def states(self) -> Any:
+        """The run's checkpoints."""
+        from fdl_zoo.training.checkpoints import Checkpoints
+
+        return Checkpoints(self.folder.checkpoints)
 
     def _end(self, status: str, reason: str = "") -> None:
         self.progress.end()
+        if status != "FINISHED" and self.recording and self.recording.begun:
+            self._write_models()
+            self.progress.say(f"The run can go on from its newest checkpoint: fdl resume {self.folder.name}")
         self.folder.finish(status, reason, self.metrics)
         self._start_sending()
         if self.sender:
@@ -96,6 +112,8 @@ class Session:
         placement = place(self.spec.devices, self.spec.strategy)
         data = catalogue.load_dataset(self.spec.data.name, **self.spec.data.options)
         check_data(data, self.spec)
+        if self.resumed:
+            self._check_unchanged(data)
         with numerics(self.spec.seed, self.spec.precision):
             with placement.scope():
                 self.model = build_model(self.spec, data)
@@ -105,6 +123,21 @@ class Session:
             self._evaluate(data)
             self._package(data)
         self.metrics["seconds"] = time.perf_counter() - started
+
+    def _check_unchanged(self, data: Dataset) -> None:
+        """Refuse to go on with other data; say where other versions may round otherwise."""
+        facts = self.folder.facts
+        if facts.get("dataset", {}).get("digest", data.digest()) != data.digest():
+            raise InvalidData(
+                f"The run {self.folder.name} cannot be resumed: {self.spec.data.name} holds other data than it began"
+                " with; start a new run."
+            )
+        now = provenance.versions(self.spec)
+        changed = [name for name, version in facts.get("versions", now).items() if now.get(name) != version]
+        if changed:
+            self.progress.say(
+                f"other versions than it began with ({', '.join(changed)}): results may differ by rounding"
+            )
 
     def _facts(self, data: Dataset, devices: tuple[str, ...]) -> dict[str, Any]:
         source = catalogue.datasets.find(self.spec.data.name).card.source
@@ -121,6 +154,7 @@ class Session:
         from fdl_zoo.training.accelerate import install
         from fdl_zoo.training.batches import Batches
         from fdl_zoo.training.hooks import Recording, Reporting
+        from fdl_zoo.training.keeping import Callbacks, Keeping
 
         spec = self.spec
         notify = self.sender.notify if self.sender else lambda: None
@@ -132,25 +166,45 @@ class Session:
             spec,
             self.folder.run_id or self.folder.name,
         )
-        callbacks, watch = make_callbacks(spec, context)
+        callbacks, self.checkpoint, watch = make_callbacks(spec, context)
         steps = spec.steps_per_epoch or FULL_BATCH_STEPS
-        batches = Batches(data.train, spec.batch_size, seed=spec.seed, steps=steps, drop_remainder=spec.drop_remainder)
+        batches = Batches(
+            data.train,
+            spec.batch_size,
+            seed=spec.seed,
+            steps=steps,
+            drop_remainder=spec.drop_remainder,
+            reshuffle=spec.reshuffle,
+        )
         if len(batches) == 0:
             raise InvalidData(
                 f"batch_size {spec.batch_size} cannot be used with drop_remainder: the training split has"
                 f" {len(data.train)} examples."
             )
-        callbacks.append(Reporting(self.progress))
         feed, choice = install(
             self.model, batches, jit=spec.jit, block=spec.block, callbacks=callbacks, epochs=spec.epochs
         )
         self._record_choice(choice)
         validation, _ = install(self.model, Batches(data.validation, evaluation_batch(spec)), jit=choice.jit)
-        with closing(SystemSampler()) as system:
-            self.recording = Recording(self.folder, notify, system)
-            callbacks.insert(-1, self.recording)
+        states = self.states
+        start = states.newest(self.progress.say) if self.resumed else None
+        self.folder.cut_history(start.iterations if start else 0)
+        keeping = Keeping(
+            states, feed, when=spec.checkpoint, seed=spec.seed, signals=self.signals, say=self.progress.say, start=start
+        )
+        keeping.others, self.checkpoint.keep = callbacks, keeping.keep
+        with closing(SystemSampler()) as system, self.signals.held():
+            self.recording = Recording(self.folder, notify, system, spec.tracking.log_every)
+            epochs = start.epoch if start and start.stopped else spec.epochs
+            everybody = [*callbacks, self.recording, Reporting(self.progress), keeping]
             self.model.fit(
-                feed, epochs=spec.epochs, validation_data=validation, callbacks=callbacks, shuffle=False, verbose=0
+                feed,
+                initial_epoch=start.epoch if start else 0,
+                epochs=epochs,
+                validation_data=validation,
+                callbacks=Callbacks(everybody, feed, model=self.model, epochs=epochs, steps=len(batches)),
+                shuffle=False,
+                verbose=0,
             )
         self._record_search()
         if watch.failure:
@@ -181,27 +235,32 @@ class Session:
             f" {optimizer.steps} steps, loss {optimizer.accepted_loss:.6g}"
         )
 
+    def _write_models(self) -> None:
+        """Of a run that did not finish, write its checkpoints as models too, so that they can be looked at."""
+        from fdl_zoo.training.checkpoints import restore
+
+        found = {"best": self.states.best(self.progress.say), "last": self.states.newest(self.progress.say)}
+        for name, state in found.items():
+            if state:
+                restore(self.model, state)
+                self.checkpoint.write_model(name)
+
     def _evaluate(self, data: Dataset) -> None:
-        """Test metrics of the last state, and of the best under `best_`."""
+        """Write `last.keras` and `best.keras`, and test both: the best under `best_`."""
+        from fdl_zoo.training.checkpoints import capture, restore
+
         tested = self._test(data)
         self.metrics.update(tested)
-        best, last = (self.folder.checkpoints / f"{name}.keras" for name in ("best", "last"))
-        if not best.exists():
+        self.checkpoint.write_model("last")
+        best = self.states.best(self.progress.say)
+        if best is None:
             return
-        if not filecmp.cmp(best, last, shallow=False):  # where the last state is the best, the files are one
-            tested = self._tested_with(best, data)
+        last = capture(self.model, epoch=self.spec.epochs, step=0, iterations=0)
+        restore(self.model, best)
+        self.checkpoint.write_model("best")
+        tested = self._test(data)
+        restore(self.model, last)
         self.metrics.update({f"best_{name}": value for name, value in tested.items()})
-
-    def _tested_with(self, checkpoint: Path, data: Dataset) -> dict[str, float]:
-        """Test metrics of a checkpoint, by way of the compiled model; its weights are put back."""
-        from fdl_zoo.artifacts.load import load_file
-
-        weights = self.model.get_weights()
-        self.model.set_weights(load_file(checkpoint).get_weights())
-        try:
-            return self._test(data)
-        finally:
-            self.model.set_weights(weights)
 
     def _test(self, data: Dataset) -> dict[str, float]:
         from fdl_zoo.training.accelerate import install
@@ -246,8 +305,8 @@ def build_model(spec: RunSpec, data: Dataset) -> Any:
     return model
 
 
-def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any]:
-    """The callbacks of a run in their order, and the one that watches for a loss that is not finite.
+def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any, Any]:
+    """The callbacks of a run in their order, and of them `checkpoint` and what watches for a loss that is not finite.
 
     A full-batch optimizer's accepted point comes first, so that all others see it; checkpoints and the watch are in
     every run, and those that the user configures replace them.
@@ -260,7 +319,8 @@ def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any]:
         named.append(EntryReference(name="checkpoint", monitor=spec.monitor, every=spec.checkpoint.every))
     named = [each for each in named if each.name != "terminate_on_nan"] + [EntryReference(name="terminate_on_nan")]
     made = [catalogue.create_callback(each.name, context, **each.options) for each in named]
-    return made, made[-1]
+    names = [catalogue.callbacks.find(each.name).name for each in named]
+    return made, made[names.index("checkpoint")], made[-1]
 
 
 def evaluation_batch(spec: RunSpec) -> int | str:
@@ -281,6 +341,15 @@ def check_data(data: Dataset, spec: RunSpec) -> None:
             f"{spec.model.name} cannot train on {spec.data.name}: it is a model for {' or '.join(tasks)}, and this"
             f" dataset is for {data.task}."
         )
+
+
+def _raise_in_words(error: BaseException, spec: RunSpec) -> None:
+    """Raise what TensorFlow says of memory that ran out as a sentence with what to try."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        smaller = spec.batch_size // 2 if isinstance(spec.batch_size, int) and spec.batch_size > 1 else 32
+        raise TrainingFailed(
+            f"The memory of the device ran out at batch_size {spec.batch_size}: try --batch-size {smaller}."
+        ) from error
 
 
 def _reason(error: BaseException) -> str:

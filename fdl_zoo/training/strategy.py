@@ -2,11 +2,12 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from fdl_zoo.errors import InvalidOption
@@ -53,6 +54,34 @@ def place(devices: str | None, strategy: str = "auto") -> Placement:
     if len(names) > 1 or strategy == "mirrored":
         return Placement(names, mirrored(names))
     return Placement(names)
+
+
+def replica_numbers(strategy: Any) -> range:
+    """The numbers, among all replicas of all workers, of those in this process."""
+    resolver = strategy.cluster_resolver
+    if strategy.num_replicas_in_sync == 1 or resolver is None:
+        return range(strategy.num_replicas_in_sync)
+    here = len(strategy.extended.worker_devices)
+    return range(resolver.task_id * here, (resolver.task_id + 1) * here)
+
+
+def replica_values(variable: Any) -> list[np.ndarray]:
+    """A Keras variable's value: one array, or one per replica of this process where they differ."""
+    value = getattr(variable, "value", variable)
+    if not isinstance(value, tf.distribute.DistributedValues):
+        return [np.array(value)]
+    values = [np.array(each) for each in value.values]  # reading one that is summed over replicas would sum it
+    return values if any(not np.array_equal(values[0], each, equal_nan=True) for each in values[1:]) else values[:1]
+
+
+def assign_replicas(variable: Any, values: Sequence[np.ndarray]) -> None:
+    """Assigns what `replica_values` gave: one value to all replicas, or to each its own."""
+    value = getattr(variable, "value", variable)
+    if not isinstance(value, tf.distribute.DistributedValues):
+        variable.assign(values[0])
+        return
+    for index, each in enumerate(value.values):
+        each.assign(values[index % len(values)])
 
 
 @functools.cache

@@ -1,0 +1,184 @@
+"""Checkpoints of a run: all that the rest of it depends on, in one file written whole or not at all (DESIGN section 8).
+
+A file is a NumPy archive without pickle: the variables in their order, and `about`, a JSON text. Its members carry check
+sums, so that a damaged file is noticed and the one before it used.
+"""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from fdl_zoo.errors import InvalidData
+from fdl_zoo.tracking.files import write_whole
+from fdl_zoo.training.strategy import assign_replicas, replica_values
+
+KEPT = 2
+BEST = "best.npz"
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a training is, and everything in it.
+
+    Args:
+        epoch: Epochs that are done.
+        step: Steps that are done of the epoch after them.
+        iterations: Steps since the beginning, as the optimizer counts them.
+        stopped: A callback has ended the training.
+        callbacks: Name and state of each callback, in their order.
+        variables: Of the model, with seed generators: an array each, or one per replica where they differ.
+        optimizer: Of the optimizer, likewise.
+        metrics: Of the metrics, likewise; they matter within an epoch only.
+    """
+
+    epoch: int
+    step: int
+    iterations: int
+    stopped: bool = False
+    callbacks: list[list[Any]] = field(default_factory=list)
+    variables: list[list[np.ndarray]] = field(default_factory=list)
+    optimizer: list[list[np.ndarray]] = field(default_factory=list)
+    metrics: list[list[np.ndarray]] = field(default_factory=list)
+
+
+PARTS = ("variables", "optimizer", "metrics")
+
+
+def parts(model: keras.Model) -> dict[str, list[keras.Variable]]:
+    """The variables of a compiled model that a checkpoint holds, by part and in their order."""
+    metrics = model.metrics_variables
+    known = {id(variable) for variable in metrics}
+    own = [variable for variable in model.variables if id(variable) not in known]
+    return {"variables": own, "optimizer": list(model.optimizer.variables), "metrics": metrics}
+
+
+def capture(model: keras.Model, **position: Any) -> State:
+    """The state of a compiled model in training, copied.
+
+    Args:
+        model: Compiled and built.
+        **position: The other fields of `State`.
+    """
+    found = {name: [replica_values(each) for each in variables] for name, variables in parts(model).items()}
+    return State(**position, **found)
+
+
+def restore(model: keras.Model, state: State, names: tuple[str, ...] = ("variables", "optimizer")) -> None:
+    """Put a state into a compiled model.
+
+    Raises:
+        InvalidData: The state is of another model or optimizer.
+    """
+    with model.distribute_strategy.scope():
+        model.optimizer.build(model.trainable_variables)
+        for name in names:
+            variables, values = parts(model)[name], getattr(state, name)
+            shapes = [tuple(each.shape) for each in variables], [each[0].shape for each in values]
+            if shapes[0] != shapes[1]:
+                raise InvalidData(
+                    f"The checkpoint cannot be restored: it has {len(values)} {name} of other shapes or in another"
+                    f" number than the {len(variables)} of this run."
+                )
+            for variable, value in zip(variables, values, strict=True):
+                assign_replicas(variable, value)
+
+
+def digest(model: keras.Model) -> str:
+    """SHA-256 of weights and optimizer state: equal where two trainings stand at the same point, bit for bit."""
+    found = hashlib.sha256()
+    for name in ("variables", "optimizer"):
+        for variable in parts(model)[name]:
+            for value in replica_values(variable):
+                found.update(str((value.dtype, value.shape)).encode() + np.ascontiguousarray(value).tobytes())
+    return found.hexdigest()
+
+
+class Checkpoints:
+    """The checkpoints in a run's folder: the newest two of the training, and the best.
+
+    Args:
+        folder: `checkpoints/` of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, state: State) -> None:
+        """Write a state, and remove all but the newest two.
+
+        Raises:
+            OSError: The disk is full or gone; the checkpoints before it are there still.
+        """
+        write_whole(self.folder / f"state-{state.epoch:06d}-{state.step:09d}.npz", lambda file: _write(file, state))
+        for old in self._states()[KEPT:]:
+            old.unlink(missing_ok=True)
+
+    def write_best(self, state: State) -> None:
+        """Write a state as the best so far."""
+        write_whole(self.folder / BEST, lambda file: _write(file, state))
+
+    def newest(self, warn: Callable[[str], None]) -> State | None:
+        """The newest state that can be read; None where there is none.
+
+        Args:
+            warn: Told of each that is damaged.
+        """
+        for path in self._states():
+            state = self._read(path, warn)
+            if state is not None:
+                return state
+        return None
+
+    def best(self, warn: Callable[[str], None]) -> State | None:
+        """The best state, likewise."""
+        return self._read(self.folder / BEST, warn) if (self.folder / BEST).exists() else None
+
+    def clear(self) -> None:
+        """Remove the states of a training that is over; its models are kept as `.keras` files."""
+        for path in [*self._states(), self.folder / BEST]:
+            path.unlink(missing_ok=True)
+
+    def _states(self) -> list[Path]:
+        return sorted(self.folder.glob("state-*.npz"), reverse=True)
+
+    def _read(self, path: Path, warn: Callable[[str], None]) -> State | None:
+        try:
+            return _read(path)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            warn(
+                f"The checkpoint {path.name} is damaged ({str(error).partition(chr(10))[0]}): the one before it is used."
+            )
+            return None
+
+
+def _write(file: Any, state: State) -> None:
+    arrays = {
+        f"{name}.{index:05d}.{replica}": value
+        for name in PARTS
+        for index, values in enumerate(getattr(state, name))
+        for replica, value in enumerate(values)
+    }
+    about = {name: value for name, value in asdict(_without_arrays(state)).items() if name not in PARTS}
+    np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
+
+
+def _without_arrays(state: State) -> State:
+    return State(state.epoch, state.step, state.iterations, state.stopped, state.callbacks)
+
+
+def _read(path: Path) -> State:
+    found: dict[str, dict[int, list[np.ndarray]]] = {name: {} for name in PARTS}
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        about: Mapping[str, Any] = json.loads(archive["about"].tobytes())
+        for key in sorted(archive.files):
+            name, _, rest = key.partition(".")
+            if name in found:
+                found[name].setdefault(int(rest.partition(".")[0]), []).append(archive[key])
+    return State(**about, **{name: list(values.values()) for name, values in found.items()})

@@ -1,0 +1,55 @@
+"""Goes on with a run that was killed, from its newest checkpoint, to the result that it would have had."""
+
+from pathlib import Path
+
+from fdl_zoo import rules
+from fdl_zoo.errors import InvalidOption
+from fdl_zoo.spec import RunSpec, read_config
+from fdl_zoo.tracking.folder import ROOT, RunFolder, find_folder
+from fdl_zoo.training.progress import Lines, Progress
+from fdl_zoo.training.run import Run
+
+
+def resume(reference: str, *, root: str | Path = ROOT, progress: Progress | None = None, verbose: bool = False) -> Run:
+    """Train on from a run's newest checkpoint, or from its beginning where it has none.
+
+    Weights, optimizer, order of examples, masks, callbacks and history end as if the run had not been interrupted: bit
+    for bit on the same machine with the same versions.
+
+    Args:
+        reference: The run: its name, its id, a unique prefix of either, or `last`.
+        root: The folder that holds `runs/`.
+        progress: What shows the progress.
+        verbose: Let TensorFlow's messages through.
+
+    Raises:
+        UnknownName: There is no such run.
+        InvalidOption: The run has finished.
+        TrackingError: A process that is alive trains it.
+        InvalidData: Its data are no longer those that it began with.
+    """
+    progress = progress or Lines()
+    folder, _ = find_folder(reference, Path(root))
+    if folder.status == "FINISHED":
+        raise InvalidOption(
+            f"The run {folder.name} cannot be resumed: it has finished; `fdl rerun {folder.name}` repeats it, and"
+            f" `fdl train MODEL --init-from {folder.name}` starts from its weights."
+        )
+    spec = as_chosen(folder)
+    rules.check(spec, {})
+    folder.acquire()
+    progress.say(f"{spec.model.name} on {spec.data.name} with {spec.optimizer.name}: resuming run {folder.name}")
+    from fdl_zoo.training.session import Session
+
+    return Session(spec, folder, progress, verbose, resumed=True).run()
+
+
+def as_chosen(folder: RunFolder) -> RunSpec:
+    """A run's specification with what was chosen automatically: jit, the length of a block, and devices."""
+    spec = RunSpec.model_validate(read_config(folder.path / "spec.yaml"))
+    chosen = folder.facts.get("chosen", {})
+    known = {name: chosen[name] for name in ("jit", "block") if name in chosen}
+    if "devices" in chosen:
+        known["devices"] = ",".join(chosen["devices"]).lower()
+    given = {name for name in ("jit", "block", "devices") if getattr(spec, name) is not None}
+    return spec.model_copy(update={name: value for name, value in known.items() if name not in given})
