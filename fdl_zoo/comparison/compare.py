@@ -35,7 +35,8 @@ class Comparison:
     Args:
         name: The parent run's name.
         folder: Its folder.
-        monitor: The metric that learning rates were chosen by and settings are ranked by, on validation data.
+        monitor: The metric that learning rates were chosen by, on validation data; settings are ranked by their mean
+            of the test metric of that name.
         target: The value of it at which a run counts as converged.
         rows: A row per setting, the best first.
         children: The runs over seeds by setting.

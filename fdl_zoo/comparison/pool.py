@@ -84,6 +84,7 @@ class _Worker:
 
     def run(self, job: Mapping[str, Any], started: Callable[[str], None] | None, judge: Judge | None) -> dict[str, Any]:
         if self._process is None or self._process.poll() is not None:
+            self.wait(0)
             self._process = self._start()
         name = None
         try:
@@ -130,7 +131,7 @@ class _Worker:
         if self._process is None:
             return
         with suppress(BrokenPipeError):
-            self._process.stdin.close()
+            self._process.stdin.close()  # it ends when it has nothing more to read
         self.wait(30)
 
     def terminate(self) -> None:
@@ -145,3 +146,6 @@ class _Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._process.stdout.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()

@@ -140,10 +140,23 @@ def make_row(setting: str, children: Sequence[Child], tried: Sequence[Child], ta
     )
 
 
+def reported(monitor: str) -> str:
+    """The test metric of a monitored one: what is chosen on validation data is judged on test data."""
+    return "test_" + monitor.removeprefix("val_")
+
+
 def ranked(rows: Iterable[Row], monitor: str) -> list[Row]:
-    """Rows from the best mean to the worst; settings of which no seed finished come last."""
+    """Rows from the best mean test metric to the worst; settings of which no seed finished come last.
+
+    Where there is no such test metric, the mean of the monitored one decides.
+    """
     sign = -1.0 if higher_is_better(monitor) else 1.0
-    return sorted(rows, key=lambda row: sign * row.value if math.isfinite(row.value) else math.inf)
+
+    def place(row: Row) -> float:
+        value, _ = row.metrics.get(reported(monitor), (row.value, math.nan))
+        return sign * value if math.isfinite(value) else math.inf
+
+    return sorted(rows, key=place)
 
 
 def performance_profile(costs: Mapping[str, Sequence[float]]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
