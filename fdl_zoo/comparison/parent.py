@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,8 @@ class Sweep:
         if folder.status == "FINISHED" or folder.facts["sweep"].get("diverged"):
             self._known[digest] = folder
         found = read_child(folder, setting, spec.monitor)
+        if not found.finished:
+            found = replace(found, reason=outcome["reason"])
         return self._keep(found)
 
     def interrupt(self) -> None:

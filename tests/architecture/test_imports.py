@@ -40,7 +40,10 @@ ROOMS = {
     "callbacks": (f"{ENTRY} analysis", "keras tensorflow numpy"),
     "datasets": (f"{ENTRY} data_checks", "keras tensorflow tensorflow_datasets sklearn numpy PIL"),
     "tracking": ("errors data spec", "numpy yaml psutil keras tensorflow"),
-    "analysis": ("errors data tasks", "numpy scipy matplotlib keras tensorflow"),
+    "analysis": (
+        "errors data tasks spec catalogue backend tracking artifacts",
+        "numpy scipy matplotlib sklearn keras tensorflow",
+    ),
     "artifacts": ("errors tasks data spec catalogue entry backend tracking", "numpy keras tensorflow yaml"),
     "training": (
         "errors tasks card data data_checks catalogue entry spec layers rules resolution"

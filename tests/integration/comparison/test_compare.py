@@ -88,7 +88,7 @@ def test_a_repeated_command_trains_nothing_and_finds_the_same(compared):
     assert again.name == found.name
     assert [row.as_dict() for row in again.rows] == [row.as_dict() for row in found.rows]
     assert all(child.reused for children in again.children.values() for child in children)
-    more = fdl.compare("logistic_regression", vary=[vary[0], "seed=0..2"], root=root, say=said.append, **SMALL)
+    fdl.compare("logistic_regression", vary=[vary[0], "seed=0..2"], root=root, say=said.append, **SMALL)
     assert len(set(runs_of(root)) - before) == 1 + 2  # its parent, and the third seed of each
 
 
@@ -123,7 +123,7 @@ def test_a_child_that_fails_does_not_stop_the_others(tmp_path):
     assert [row.setting for row in found.rows] == ["batch_size 32", "batch_size 4000"]
     assert [(row.seeds, row.failed) for row in found.rows] == [(2, 0), (0, 2)]
     assert all("drop_remainder" in child.reason for child in found.failed)
-    with pytest.raises(TrainingFailed, match="no run of .* finished"):
+    with pytest.raises(TrainingFailed, match=r"no run of .* finished"):
         fdl.compare(
             "logistic_regression", vary=["batch_size=4000"], settings=["drop_remainder=true"], epochs=1, root=tmp_path,
             tracking={"enabled": False}, say=said.append,
