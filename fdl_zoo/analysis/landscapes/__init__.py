@@ -5,14 +5,14 @@ Each is a function that takes a folder, writes a figure with its numbers beside 
 `backpropagation`.
 """
 
-from fdl_zoo.analysis.landscapes.backpropagation import backpropagation
-from fdl_zoo.analysis.landscapes.batch_sizes import batch_sizes
-from fdl_zoo.analysis.landscapes.critical_points import critical_points
-from fdl_zoo.analysis.landscapes.effective_rates import effective_rates
+from fdl_zoo.analysis.landscapes.batches import batch_sizes
+from fdl_zoo.analysis.landscapes.by_hand import backpropagation
+from fdl_zoo.analysis.landscapes.conditioning import valley
+from fdl_zoo.analysis.landscapes.fields import critical_points
 from fdl_zoo.analysis.landscapes.functions import LANDSCAPES
-from fdl_zoo.analysis.landscapes.linear_neuron import linear_neuron
+from fdl_zoo.analysis.landscapes.neuron import linear_neuron
 from fdl_zoo.analysis.landscapes.paths import draw_paths
-from fdl_zoo.analysis.landscapes.valley import valley
+from fdl_zoo.analysis.landscapes.rates import effective_rates
 
 __all__ = [
     "LANDSCAPES",

@@ -53,7 +53,7 @@ def bowl(condition: float = 100.0, angle: float = math.pi / 6) -> Landscape:
     start = -2.0 * along + 0.5 * across
     return Landscape(
         f"an ill-conditioned bowl (condition number {condition:g})",
-        r"$\frac{1}{2}\theta^\top H\theta$",
+        r"$\frac{1}{2}\,\theta^\top H\,\theta$",
         value,
         (float(start[0]), float(start[1])),
         ((-2.4, 1.2), (-1.5, 1.1)),

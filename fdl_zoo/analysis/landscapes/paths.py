@@ -30,7 +30,7 @@ OPTIMIZERS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "beale": {
         "gradient descent": {"name": "sgd", "learning_rate": 0.01},
-        "momentum": {"name": "momentum", "learning_rate": 0.004, "momentum": 0.9},
+        "momentum": {"name": "momentum", "learning_rate": 0.001, "momentum": 0.9},
         "RMSProp": {"name": "rmsprop", "learning_rate": 0.02},
         "Adam": {"name": "adam", "learning_rate": 0.1},
         "BFGS": {"name": "bfgs"},
@@ -75,8 +75,8 @@ def draw_paths(
     chosen = OPTIMIZERS[landscape] if optimizers is None else optimizers
     paths = {label: descend(surface, options, steps) for label, options in chosen.items()}
     caption = (
-        f"Paths of optimizers over {surface.title}, {surface.formula}: {steps} evaluations of loss and gradient each,"
-        " from the black dot; crosses are minima."
+        f"Paths of optimizers over {surface.title}: {steps} evaluations of loss and gradient each, from the black dot;"
+        " crosses are minima. Trial points of line searches are shown too."
     )
     with drawing(caption, height=4.6) as figure:
         lines, heads = _draw(figure.add_subplot(), surface, paths)
@@ -109,6 +109,8 @@ def _draw(axes: Any, surface: Landscape, paths: Mapping[str, Path]) -> tuple[lis
     axes.plot(*surface.start, "o", color=BLACK, markersize=6)
     for minimum in surface.minima:
         axes.plot(*minimum, "x", color=BLACK, markersize=9, markeredgewidth=2)
+    box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none"}
+    axes.text(0.98, 0.03, surface.formula, transform=axes.transAxes, ha="right", va="bottom", bbox=box)
     axes.set_xlabel(r"$\theta_1$")
     axes.set_ylabel(r"$\theta_2$")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=3, fontsize=9)

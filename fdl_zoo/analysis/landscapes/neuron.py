@@ -67,8 +67,8 @@ def linear_neuron(
     }
     caption = (
         "Error of a linear neuron with two weights, progress of diabetes from body mass and blood pressure"
-        f" ({len(t)} patients, all scaled): a bowl, whose contours are ellipses {numbers['axis_ratio']:.2f} times as long"
-        f" as wide. Each step of the delta rule ({steps} from the dot) leaves a contour at a right angle."
+        f" ({len(t)} patients, all scaled): a bowl with elliptic contours {numbers['axis_ratio']:.2f} times as long as"
+        f" wide. Each of the {steps} steps of the delta rule, from the dot, leaves a contour at a right angle."
     )
     with drawing(caption, width=8.0, height=3.7) as figure:
         _draw(figure, x, t, numbers)

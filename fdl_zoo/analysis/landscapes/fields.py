@@ -92,9 +92,9 @@ def critical_points(
     with drawing(caption, width=8.0, height=3.7) as figure:
         left, right = figure.subplots(1, 2)
         _draw_field(left, field)
-        right.plot(dimensions, columns["saddles"], marker="s", label="saddles", **series_style(1))
-        seen = [(place, share) for place, share in zip(dimensions, columns["minima"], strict=True) if share > 0]
-        right.plot(*zip(*seen, strict=True), marker="v", label="minima", **series_style(0))
+        for index, (name, marker) in enumerate((("minima", "v"), ("saddles", "s"))):
+            seen = [(place, share) for place, share in zip(dimensions, columns[name], strict=True) if share > 0]
+            right.plot(*zip(*seen, strict=True), marker=marker, label=name, **series_style(index))
         right.set_yscale("log")
         right.set_xlabel("dimension")
         right.set_ylabel("share of the critical points")

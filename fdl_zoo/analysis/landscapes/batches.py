@@ -8,7 +8,6 @@ import numpy as np
 from fdl_zoo.analysis.figure import BLACK, drawing, series_style
 from fdl_zoo.analysis.landscapes.demonstration import Demonstration, written
 from fdl_zoo.analysis.landscapes.functions import LANDSCAPES
-from fdl_zoo.analysis.landscapes.paths import contours
 
 EXAMPLES = 1000
 NOISE = 1.0  # deviation of an example's gradient from the mean of all
@@ -75,15 +74,16 @@ def batch_sizes(
     paths = {size: follow(_saddle_gradient, start, offsets, size, rate, steps, seed) for size in sizes}
     numbers = {str(size): _measured(path) for size, path in paths.items()}
     caption = (
-        f"Gradient descent from the ridge of a saddle, {surface.formula}, learning rate {rate:g}, {steps} steps, with"
+        f"Gradient descent from the ridge of a saddle, learning rate {rate:g}, {steps} steps, with"
         f" batches of several sizes out of {EXAMPLES} examples. The full batch runs into the saddle (plus) and stays."
     )
     with drawing(caption, width=8.0, height=3.6) as figure:
         left, right = figure.subplots(1, 2)
-        contours(left, surface)
-        left.set_ylim(-1.6, 1.6)
-        x, y = (np.linspace(*side, 200) for side in (surface.window[0], (-1.6, 1.6)))
-        left.contour(x, y, _saddle(*np.meshgrid(x, y)), levels=16, colors="0.55", linewidths=0.5)
+        x, y = np.linspace(*surface.window[0], 200), np.linspace(-1.6, 1.6, 200)
+        heights = _saddle(*np.meshgrid(x, y))
+        left.contourf(x, y, heights, levels=16, cmap="Greys", alpha=0.35)
+        left.contour(x, y, heights, levels=16, colors="0.55", linewidths=0.5)
+        left.grid(False)
         for index, (size, path) in enumerate(paths.items()):
             label = f"batch of {size}" if size < EXAMPLES else "full batch"
             look = series_style(index)

@@ -1,8 +1,8 @@
 """How ill-conditioning slows gradient descent, and what momentum, conjugate gradient and BFGS gain there (chapter 4).
 
 On a quadratic with condition number k the best fixed rate takes gradient descent from error to error by the factor
-(k - 1)/(k + 1), and momentum with Polak's rates by (sqrt k - 1)/(sqrt k + 1): Polyak (1964), doi:10.1016/0041-5553(64)90137-5.
-Conjugate gradient needs as many line searches as there are dimensions.
+(k - 1)/(k + 1), and momentum with Polak's rates by (sqrt k - 1)/(sqrt k + 1): Polyak (1964),
+doi:10.1016/0041-5553(64)90137-5. Conjugate gradient needs as many line searches as there are dimensions.
 """
 
 import math
@@ -59,7 +59,7 @@ def valley(
             columns["evaluations"].append(path.evaluations_to(reduction * first))
     caption = (
         f"Evaluations of loss and gradient that reduce the loss of a quadratic valley to {reduction:g} of its start, by"
-        " condition number; gradient descent and momentum with the best fixed rates. Grey: theory for both."
+        " condition number; gradient descent and momentum with the best fixed rates. Grey: what these rates promise."
     )
     with drawing(caption) as figure:
         axes = figure.add_subplot()
