@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -86,11 +85,7 @@ class Checkpoint(Resumable, keras.callbacks.Callback):
 
     def write_model(self, name: str) -> None:
         """Write the model as it is now, with its optimizer, as `best.keras` or `last.keras`."""
-        best = self.folder / "best.keras"
-        if name == "last" and self.best_epoch == self._epoch and best.exists():  # a copy costs a tenth of a save
-            write_whole(self.folder / "last.keras", lambda path: shutil.copyfile(best, path))
-        else:
-            write_whole(self.folder / f"{name}.keras", self.model.save)
+        write_whole(self.folder / f"{name}.keras", self.model.save)
 
     def _save_last(self) -> None:
         self.keep("last")

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Lets `write` fill a file so that a reader, or a crash at any moment, finds the old one or the new, never a part."""
+    """Lets `write` fill a file so that a reader, or a crash, finds the old one or the new, never a part."""
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         with open(temporary, "wb") as file:

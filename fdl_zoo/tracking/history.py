@@ -56,7 +56,9 @@ class History:
         """Removes the lines after `step`."""
         with self._writing:
             self._close()
-            write_atomically(self.path, "".join(line.text for line in self.read() if line.values["step"] <= step))
+            lines = self.read()
+            if lines:
+                write_atomically(self.path, "".join(line.text for line in lines if line.values["step"] <= step))
 
     def close(self) -> None:
         """Closes the file; the next line opens it again."""

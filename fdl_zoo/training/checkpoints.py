@@ -1,7 +1,7 @@
 """Checkpoints of a run: all that the rest of it depends on, in one file written whole or not at all (DESIGN section 8).
 
-A file is a NumPy archive without pickle: the variables in their order, and `about`, a JSON text. Its members carry check
-sums, so that a damaged file is noticed and the one before it used.
+A file is a NumPy archive without pickle: the variables in their order, and `about`, a JSON text. Its members carry
+check sums, so that a damaged file is noticed and the one before it used.
 """
 
 import hashlib
@@ -152,9 +152,8 @@ class Checkpoints:
         try:
             return _read(path)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            warn(
-                f"The checkpoint {path.name} is damaged ({str(error).partition(chr(10))[0]}): the one before it is used."
-            )
+            cause = str(error).partition("\n")[0]
+            warn(f"The checkpoint {path.name} is damaged ({cause}): the one before it is used.")
             return None
 
 

@@ -1,4 +1,4 @@
-"""Compares two runs: what differs in specification, data, versions and choices, and the first epoch at which they part."""
+"""Compares two runs: what differs in specification, data and versions, and the first epoch at which they part."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Keeping: the last callback of a run, which writes its checkpoints, goes on from one, and obeys signals between blocks."""
+"""Keeping, the last callback of a run: writes its checkpoints, goes on from one, obeys signals between blocks."""
 
 import math
 import time

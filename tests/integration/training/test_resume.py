@@ -33,6 +33,7 @@ SCHEDULE = {
     "optimizer": "momentum",
     "callbacks": ["learning_rate_schedule"],
     "epochs": 3,
+    "batch_size": 32,
 }
 SEARCH = {"model": {"name": "mlp", "units": (8,)}, "optimizer": "lbfgs", "epochs": 3, "steps_per_epoch": 7}
 KERAS = {
