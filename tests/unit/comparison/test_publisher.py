@@ -28,6 +28,9 @@ class Store(NullTracker):
                     store.begun.append(run.name)
                 return run.name
 
+            def missing(self, points):
+                return [each for each in points if (folder.name, each.name, each.step) not in store.points]
+
             def log_points(self, points):
                 store.points += [(folder.name, point.name, point.step) for point in points]
 
