@@ -245,7 +245,7 @@ def _draw(
     if tried:
         text = f"Sensitivity to the learning rate, seed {plan.seeds[0]}; a ring marks the rate chosen, {what}."
         marked = {label: rate for label, rate in chosen.items() if label in tried}
-        drawn["compare/learning_rates"] = figures.sensitivity(tried, marked, spec.monitor, text)
+        drawn["compare/learning_rates"] = figures.sensitivity(tried, marked, list(runs), spec.monitor, text)
     names = [name for stem, pair in drawn.items() if pair for name in save(recorder, stem, *pair)]
     return tuple(folder.artifacts / name for name in names)
 

@@ -56,20 +56,23 @@ def curves(runs: Runs, monitor: str, axis: str, caption: str) -> tuple[Any, dict
     return figure, columns
 
 
-def sensitivity(tried: Runs, chosen: Mapping[str, float | None], monitor: str, caption: str) -> tuple[Any, dict]:
+def sensitivity(
+    tried: Runs, chosen: Mapping[str, float | None], order: Sequence[str], monitor: str, caption: str
+) -> tuple[Any, dict[str, Any]]:
     """The monitored metric after the last epoch by learning rate, the chosen rate marked; diverged runs are left out.
 
     Args:
         tried: The children of each setting, a learning rate each.
         chosen: The rate of each setting.
+        order: All settings as the other figures have them, so that each keeps its colour.
         monitor: The metric.
         caption: What stands below.
     """
     columns: dict[str, list[Any]] = {"setting": [], "learning_rate": [], "value": [], "status": []}
     with drawing(caption) as figure:
         axes = figure.add_subplot()
-        for index, (setting, children) in enumerate(tried.items()):
-            children = sorted(children, key=lambda child: child.learning_rate)
+        for index, setting in [(index, setting) for index, setting in enumerate(order) if setting in tried]:
+            children = sorted(tried[setting], key=lambda child: child.learning_rate)
             rates, values = [child.learning_rate for child in children], [child.final for child in children]
             line = series_style(index)
             axes.plot(rates, values, marker=MARKERS[index % len(MARKERS)], markersize=4, label=setting, **line)
@@ -80,6 +83,7 @@ def sensitivity(tried: Runs, chosen: Mapping[str, float | None], monitor: str, c
             columns["value"] += values
             columns["status"] += [child.status for child in children]
         axes.set_xscale("log")
+        _plain_ticks(axes)
         axes.set_xlabel("learning rate")
         axes.set_ylabel(f"{in_words(monitor)} after the last epoch")
         _scale(axes, columns["value"])
@@ -112,7 +116,7 @@ def profile(runs: Runs, target: float, monitor: str, caption: str) -> tuple[Any,
         axes.set_xlabel("wall time to the target, as a multiple of the fastest setting's")
         axes.set_ylabel("share of the seeds")
         _plain_ticks(axes)
-        axes.legend()
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=9)  # steps fill the axes
     return figure, columns
 
 
@@ -126,6 +130,7 @@ def _scale(axes: Any, values: Sequence[float]) -> None:
 def _plain_ticks(axes: Any) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator
 
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5) if high < 100 * low else (1,)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
