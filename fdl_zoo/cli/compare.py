@@ -32,9 +32,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 def _text(found: Any) -> str:
     """The table, where the figures are, and the command that trains the best again."""
     lines = [columns(_rows(found)), ""]
-    lines.append(
-        f"{found.monitor} after the last epoch, mean and spread over seeds; best first by test data"
-    )
+    lines.append(f"{found.monitor} after the last epoch, mean and spread over seeds; best first by test data")
     lines.append(f"to target: median until {found.monitor} is {found.target:.5g}, over the seeds that reach it")
     edges = [row.setting for row in found.rows if row.rate_at_edge]
     if edges:
