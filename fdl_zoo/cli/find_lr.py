@@ -26,11 +26,11 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 
 def _text(found: Any) -> str:
-    end = "diverges beyond" if found.diverged else "falls no more from"
+    end = f", and diverged at {found.rates[-1]:.2g}" if found.diverged else ""
     picture = found.figures[0]
     shown = picture.relative_to(Path.cwd()) if picture.is_relative_to(Path.cwd()) else picture
     lines = [
-        f"the loss falls fastest at a learning rate of {found.suggestion:g}, and {end} {found.upper:.2g}",
+        f"the loss falls fastest at a learning rate of {found.suggestion:g}, no more from {found.upper:.2g}{end}",
         f"figure  {shown}",
         f"paste   {found.flag}",
     ]
