@@ -45,6 +45,9 @@ _HOMES = {
     "fdl_zoo.analysis.curvature": ("curvature",),
     "fdl_zoo.analysis.features": ("features",),
     "fdl_zoo.analysis.reach": ("gradient_reach",),
+    "fdl_zoo.comparison.compare": ("compare",),
+    "fdl_zoo.comparison.tune": ("tune",),
+    "fdl_zoo.comparison.find_lr": ("find_lr",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME]

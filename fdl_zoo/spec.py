@@ -83,6 +83,7 @@ class RunSpec(BaseModel):
         batch_size: Examples per step over all replicas, or `full` for the whole training split in one step.
         steps_per_epoch: Steps per epoch where the batch is full.
         drop_remainder: Leave the last, smaller batch out.
+        reshuffle: Draw a new order of the examples each epoch; false keeps the first epoch's.
         seed: Decides weights, order of examples and masks.
         devices: For example `cpu:0` or `gpu:0,gpu:1`; None for what TensorFlow chooses.
         strategy: `auto`, `mirrored` or `multiworker`.
@@ -110,6 +111,7 @@ class RunSpec(BaseModel):
     batch_size: int | Literal["full"] = 32
     steps_per_epoch: int | None = Field(None, ge=1)
     drop_remainder: bool = False
+    reshuffle: bool = True
     seed: int = Field(0, ge=0, lt=2**31)
     devices: str | None = None
     strategy: Literal["auto", "mirrored", "multiworker"] = "auto"

@@ -10,8 +10,8 @@ from fdl_zoo.cli._common import Arguments, common_options, state_of
 from fdl_zoo.errors import ZooError
 
 ORDER = (
-    *("list", "show", "train", "resume", "rerun", "runs", "diff", "surface", "curvature", "features"),
-    *("ui", "plugins", "doctor"),
+    *("list", "show", "train", "resume", "rerun", "runs", "diff", "compare", "tune", "find-lr"),
+    *("surface", "curvature", "features", "ui", "plugins", "doctor"),
 )
 
 

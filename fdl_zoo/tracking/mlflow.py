@@ -149,8 +149,15 @@ class MlflowTracker:
             raise
 
     def _create(self, run: RunFolder) -> Run:
-        tags = {UID_TAG: run.uid, "mlflow.source.type": "LOCAL"}
+        tags = {UID_TAG: run.uid, "mlflow.source.type": "LOCAL"} | self._parent_tag(run)
         return self._client.create_run(self._experiment_id(), int(run.started * 1000), tags, run_name=run.name)
+
+    def _parent_tag(self, run: RunFolder) -> dict[str, str]:
+        """Puts a child of a sweep below its parent in the UI, where the store has the parent."""
+        parent = (run.facts.get("sweep") or {}).get("parent")
+        mark = f"tags.`{UID_TAG}` = '{parent}'"
+        found = self._client.search_runs([self._experiment_id()], mark, max_results=1) if parent else []
+        return {"mlflow.parentRunId": found[0].info.run_id} if found else {}
 
     def _experiment_id(self) -> str:
         found = self._client.get_experiment_by_name(self._experiment)

@@ -145,7 +145,7 @@ def send_unsent(root: Path = ROOT, *, tracker: Callable[[RunFolder, str], Tracke
         A sentence for each run that could not be sent.
     """
     messages, unreachable = [], {}
-    for marker in sorted((Path(root).resolve() / "runs").glob("*/unsent")):
+    for marker in sorted((Path(root).resolve() / "runs").glob("*/unsent"), key=_parents_first):
         try:
             folder = RunFolder.open(marker.parent)
             if folder.is_owned:
@@ -164,6 +164,12 @@ def send_unsent(root: Path = ROOT, *, tracker: Callable[[RunFolder, str], Tracke
             unreachable[uri] = _in_words(error)
             messages.append(_unsent(folder, uri, unreachable[uri]))
     return messages
+
+
+def _parents_first(marker: Path) -> tuple[float, str]:
+    """Runs as they were made, so that a sweep is in the store before its children are put below it."""
+    made = marker.parent / "spec.yaml"  # written once, with the folder
+    return (made.stat().st_mtime if made.exists() else 0.0), marker.parent.name
 
 
 def _mirror(folder: RunFolder, tracker: Tracker) -> None:

@@ -22,6 +22,7 @@ class Batches(keras.utils.PyDataset):
         seed: Shuffles each epoch by `epoch_order`; None keeps the split's own order.
         steps: Steps per epoch where the batch is full.
         drop_remainder: Leave the last, smaller batch out.
+        reshuffle: Draw a new order each epoch; False keeps the first epoch's.
     """
 
     def __init__(
@@ -32,12 +33,13 @@ class Batches(keras.utils.PyDataset):
         seed: int | None = None,
         steps: int = 1,
         drop_remainder: bool = False,
+        reshuffle: bool = True,
     ) -> None:
         super().__init__()
         self.split, self.seed = split, seed
         self.full = batch_size == "full"
         self.batch_size = len(split) if self.full else int(batch_size)
-        self.steps, self.drop_remainder = steps, drop_remainder
+        self.steps, self.drop_remainder, self.reshuffle = steps, drop_remainder, reshuffle
         self.go_to(0)
 
     def __len__(self) -> int:
@@ -66,4 +68,4 @@ class Batches(keras.utils.PyDataset):
     def _epoch_order(self) -> np.ndarray:
         if self.seed is None or self.full:  # a full batch is the same set in any order
             return np.arange(len(self.split))
-        return epoch_order(len(self.split), self.seed, self.epoch)
+        return epoch_order(len(self.split), self.seed, self.epoch if self.reshuffle else 0)

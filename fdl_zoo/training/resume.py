@@ -55,6 +55,11 @@ def resume(reference: str, *, root: str | Path = ROOT, progress: Progress | None
 
 def as_chosen(folder: RunFolder) -> RunSpec:
     """A run's specification with what was chosen automatically: jit, the length of a block, and devices."""
+    if (folder.facts.get("sweep") or {}).get("role") == "parent":
+        raise InvalidOption(
+            f"{folder.name} is a sweep and no single run: give its command again, which trains only what is missing"
+            f" ({folder.facts.get('command', 'fdl compare')})."
+        )
     spec = RunSpec.model_validate(read_config(folder.path / "spec.yaml"))
     chosen = folder.facts.get("chosen", {})
     known = {name: chosen[name] for name in ("jit", "block") if name in chosen}

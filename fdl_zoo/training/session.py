@@ -385,7 +385,14 @@ def make_batches(data: Dataset, spec: RunSpec) -> Any:
     from fdl_zoo.training.batches import Batches
 
     steps = spec.steps_per_epoch or FULL_BATCH_STEPS
-    batches = Batches(data.train, spec.batch_size, seed=spec.seed, steps=steps, drop_remainder=spec.drop_remainder)
+    batches = Batches(
+        data.train,
+        spec.batch_size,
+        seed=spec.seed,
+        steps=steps,
+        drop_remainder=spec.drop_remainder,
+        reshuffle=spec.reshuffle,
+    )
     if len(batches) == 0:
         raise InvalidData(
             f"batch_size {spec.batch_size} cannot be used with drop_remainder: the training split has"

@@ -56,8 +56,8 @@ ROOMS = {
         "numpy keras tensorflow rich psutil yaml",
     ),
     "comparison": (
-        "errors tasks data catalogue spec layers resolution tracking artifacts analysis training",
-        "numpy scipy matplotlib yaml",
+        "errors tasks data catalogue backend spec layers resolution tracking artifacts analysis training",
+        "numpy scipy matplotlib yaml psutil optuna keras tensorflow",
     ),
     "plugins": ("errors entry registry discovery catalogue backend testing", ""),
     "testing": (

@@ -1,0 +1,154 @@
+"""A child of a sweep: which specification it is, whether it has been trained already, and what came out of it."""
+
+import hashlib
+import importlib.metadata
+import itertools
+import json
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fdl_zoo.spec import RunSpec
+from fdl_zoo.tracking.folder import RunFolder, list_folders
+from fdl_zoo.training.run import Run
+
+# What says where and how often a run is recorded, and how long a compiled block is, changes none of its results.
+_WITHOUT_EFFECT = ("experiment", "tracking", "checkpoint", "block")
+_PACKAGES = ("fdl-zoo", "keras", "tensorflow")
+
+
+def spec_digest(spec: RunSpec) -> str:
+    """What identifies a child: a fingerprint of everything in its specification that decides its results."""
+    deciding = {key: value for key, value in spec.as_dict().items() if key not in _WITHOUT_EFFECT}
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Child:
+    """One run of a sweep, as its statistics need it.
+
+    Args:
+        setting: What this run's setting is called, for example `momentum`.
+        learning_rate: Its learning rate; None where its optimizer has none.
+        seed: Its seed.
+        name: The run's name; empty where it was refused before it began.
+        status: FINISHED, FAILED, KILLED or INTERRUPTED.
+        reason: Why it did not finish.
+        epochs: The numbers of its epochs.
+        values: The monitored metric at each epoch's end.
+        steps: Training steps done by then; of a full-batch optimizer, evaluations of the whole training split.
+        seconds: Seconds of training by then, validation included and start-up left out.
+        startup: Seconds that the first epoch took longer than the others: tracing and compiling, which an optimizer
+            needs once whatever it has to do.
+        metrics: Its final metrics.
+        reused: It had been trained by an earlier command.
+    """
+
+    setting: str
+    learning_rate: float | None
+    seed: int
+    name: str = ""
+    status: str = "FAILED"
+    reason: str = ""
+    epochs: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
+    steps: tuple[int, ...] = ()
+    seconds: tuple[float, ...] = ()
+    startup: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    reused: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was trained to its end."""
+        return self.status == "FINISHED"
+
+    @property
+    def final(self) -> float:
+        """The monitored metric after the last epoch; NaN where there is none."""
+        return self.values[-1] if self.finished and self.values else math.nan
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain facts for `--json`."""
+        return {
+            "name": self.name,
+            "setting": self.setting,
+            "learning_rate": self.learning_rate,
+            "seed": self.seed,
+            "status": self.status,
+            "reason": self.reason or None,
+            "value": self.final,
+            "seconds": self.seconds[-1] if self.seconds else None,
+            "startup_seconds": self.startup,
+            "metrics": dict(self.metrics),
+            "reused": self.reused,
+        }
+
+
+def read_child(folder: RunFolder, setting: str, monitor: str, *, reused: bool = False) -> Child:
+    """A child from its run's folder."""
+    run = Run(folder)
+    spec, history = run.spec, run.history
+    lines = [line for line in folder.history() if "epoch" in line and monitor in line["metrics"]]
+    durations = history.get("epoch_seconds", [])
+    startup = max(0.0, durations[0] - statistics.median(durations[1:])) if len(durations) > 1 else 0.0
+    seconds = [total - startup for total in itertools.accumulate(durations)]
+    return Child(
+        setting=setting,
+        learning_rate=spec.optimizer.options.get("learning_rate"),
+        seed=spec.seed,
+        name=run.name,
+        status=run.status,
+        reason=folder.reason,
+        epochs=tuple(line["epoch"] for line in lines),
+        values=tuple(line["metrics"][monitor] for line in lines),
+        steps=tuple(line["step"] for line in lines),
+        seconds=tuple(seconds[: len(lines)]),
+        startup=startup,
+        metrics=dict(run.metrics),
+        reused=reused,
+    )
+
+
+def trained(root: Path) -> dict[str, RunFolder]:
+    """The children below `root` that need not be trained again, by digest.
+
+    Those that finished, those whose loss diverged (it would again), and those that a search pruned. What was trained by
+    other versions of what decides results, or on the user's own data that have changed since, is left out.
+    """
+    versions = {name: _version(name) for name in _PACKAGES}
+    found: dict[str, RunFolder] = {}
+    for folder in list_folders(root):
+        facts = folder.facts
+        sweep = facts.get("sweep") or {}
+        if sweep.get("role") != "child" or not (folder.status == "FINISHED" or sweep.get("diverged")):
+            continue
+        then = facts.get("versions") or {}
+        if any(then.get(name) != versions[name] for name in _PACKAGES) or _data_changed(folder):
+            continue
+        found.setdefault(sweep["digest"], folder)
+    return found
+
+
+def parents(root: Path, kind: str, digest: str) -> Iterable[RunFolder]:
+    """The sweeps of this kind and plan below `root`, latest first."""
+    for folder in list_folders(root):
+        sweep = folder.facts.get("sweep") or {}
+        if sweep.get("role") == "parent" and (sweep.get("kind"), sweep.get("digest")) == (kind, digest):
+            yield folder
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _data_changed(folder: RunFolder) -> bool:
+    """Whether the user's own file or folder of data is younger than the run."""
+    path = Run(folder).spec.data.options.get("path")
+    return isinstance(path, str) and (not Path(path).exists() or Path(path).stat().st_mtime > folder.started)
