@@ -47,6 +47,11 @@ class Recorder:
         _place(self._target(name), lambda place: figure.savefig(place, format=kind, bbox_inches="tight"))
         self._notify()
 
+    def log_text(self, text: str, name: str) -> None:
+        """Saves a text among the run's artifacts."""
+        _place(self._target(name), lambda place: place.write_text(text, encoding="utf-8"))
+        self._notify()
+
     def _target(self, relative: str) -> Path:
         if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
             raise InvalidOption(f"{relative!r} cannot be recorded to: a name stays below the run's artifacts.")

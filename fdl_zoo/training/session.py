@@ -4,7 +4,7 @@ import filecmp
 import importlib
 import threading
 import time
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,8 @@ class Session:
             self.folder.update_facts(**self._facts(data, placement.devices))
             self._fit(data)
             self._evaluate(data)
-            self._package(data)
+            with self._illustrated(data):
+                self._package(data)
         self.metrics["seconds"] = time.perf_counter() - started
 
     def _facts(self, data: Dataset, devices: tuple[str, ...]) -> dict[str, Any]:
@@ -211,6 +212,15 @@ class Session:
         feed, _ = install(self.model, Batches(data.test, evaluation_batch(self.spec)), jit=jit)
         found = self.model.evaluate(feed, verbose=0, return_dict=True)
         return {f"test_{name}": float(value) for name, value in found.items()}
+
+    def _illustrated(self, data: Dataset) -> AbstractContextManager[None]:
+        """Draw the run's figures while the body of `with` runs."""
+        from fdl_zoo.artifacts.illustrate import illustrated
+        from fdl_zoo.artifacts.outputs import outcome_of
+
+        outcome = None if data.task == "objective" else outcome_of(self.model, data, "test")
+        history = Run(self.folder).history
+        return illustrated(Recorder(self.folder), history, self.folder.name, outcome, data, self.progress.say)
 
     def _package(self, data: Dataset) -> None:
         """Put the model that a store serves beside the run: raw units in, probabilities out."""

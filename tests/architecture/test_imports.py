@@ -40,8 +40,11 @@ ROOMS = {
     "callbacks": (f"{ENTRY} analysis", "keras tensorflow numpy"),
     "datasets": (f"{ENTRY} data_checks", "keras tensorflow tensorflow_datasets sklearn numpy PIL"),
     "tracking": ("errors data spec", "numpy yaml psutil keras tensorflow"),
-    "analysis": ("errors data tasks", "numpy scipy matplotlib keras tensorflow"),
-    "artifacts": ("errors tasks data spec catalogue entry backend tracking", "numpy keras tensorflow yaml"),
+    "analysis": ("errors data tasks", "numpy scipy sklearn matplotlib keras tensorflow"),
+    "artifacts": (
+        "errors tasks data spec catalogue entry layers resolution backend tracking analysis",
+        "numpy keras tensorflow yaml PIL onnxruntime tf2onnx",
+    ),
     "training": (
         "errors tasks card data data_checks catalogue entry spec layers rules resolution"
         " backend tracking artifacts analysis",
