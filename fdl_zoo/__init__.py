@@ -34,6 +34,11 @@ _HOMES = {
     "fdl_zoo.training.runs": ("runs", "find_run"),
     "fdl_zoo.training.run": ("Run",),
     "fdl_zoo.artifacts.load": ("load_model",),
+    "fdl_zoo.artifacts.evaluate": ("evaluate",),
+    "fdl_zoo.artifacts.predict": ("predict",),
+    "fdl_zoo.artifacts.export": ("export",),
+    "fdl_zoo.artifacts.serve": ("serve",),
+    "fdl_zoo.artifacts.register": ("register",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME]

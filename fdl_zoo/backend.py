@@ -11,7 +11,7 @@ from fdl_zoo.errors import ZooError
 
 
 def load(verbose: bool = False) -> Any:
-    """Import Keras on TensorFlow, register our layers and optimizers, and return the module `keras`.
+    """Import Keras on TensorFlow, register our layers, losses and optimizers, and return the module `keras`.
 
     Args:
         verbose: Let TensorFlow's start-up messages through.
@@ -38,7 +38,8 @@ def _load() -> Any:
         if not tf.config.experimental.get_memory_growth(gpu):
             _grow_memory(tf, gpu)
     import fdl_zoo.models
-    import fdl_zoo.optimizers  # noqa: F401 -- both register their classes with Keras
+    import fdl_zoo.optimizers
+    import fdl_zoo.training.losses  # noqa: F401 -- they register their classes and functions with Keras
 
     return keras
 

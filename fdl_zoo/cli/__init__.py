@@ -9,7 +9,9 @@ import click
 from fdl_zoo.cli._common import Arguments, common_options, state_of
 from fdl_zoo.errors import ZooError
 
-ORDER = ("list", "show", "train", "runs", "ui", "plugins", "doctor")
+ORDER = (
+    "list", "show", "train", "runs", "evaluate", "predict", "export", "serve", "register", "ui", "plugins", "doctor",
+)  # fmt: skip
 
 
 class Commands(click.Group):

@@ -90,12 +90,14 @@ class Session:
     def _train(self) -> None:
         started = time.perf_counter()
         backend.load(self.verbose)
+        from fdl_zoo.artifacts.interface import FILE, Interface
         from fdl_zoo.training.numerics import numerics
         from fdl_zoo.training.strategy import place
 
         placement = place(self.spec.devices, self.spec.strategy)
         data = catalogue.load_dataset(self.spec.data.name, **self.spec.data.options)
         check_data(data, self.spec)
+        Interface.of(data).save(self.folder.path / FILE)
         with numerics(self.spec.seed, self.spec.precision):
             with placement.scope():
                 self.model = build_model(self.spec, data)
@@ -112,6 +114,7 @@ class Session:
         sizes = {name: len(split) for name, split in data.splits.items()}
         return {
             "versions": provenance.versions(self.spec),
+            "plugins": provenance.plugins(self.spec),
             "git_commit": provenance.git_commit(),
             "dataset": {"name": self.spec.data.name, "digest": data.digest(), "source": source, "sizes": sizes},
             "chosen": {"devices": list(devices)},
@@ -226,18 +229,10 @@ class Session:
         """Put the model that a store serves beside the run: raw units in, probabilities out."""
         if self.sender is None or data.task == "objective":  # an objective predicts nothing
             return
-        from fdl_zoo.tracking.mlflow import package_model
+        from fdl_zoo.artifacts.interface import FILE, Interface
+        from fdl_zoo.artifacts.package import package
 
-        versions = self.folder.facts["versions"]
-        package_model(
-            self.model,
-            self.folder.model,
-            input_example=data.normalization.invert(data.train.take(np.arange(min(3, len(data.train))))[0]),
-            class_names=data.class_names,
-            normalization=data.normalization,
-            task=data.task,
-            requires=[f"{name}=={versions[name]}" for name in ("fdl-zoo", *provenance.plugins(self.spec))],
-        )
+        package(self.model, self.folder, Interface.load(self.folder.path / FILE))
 
 
 def build_model(spec: RunSpec, data: Dataset) -> Any:
