@@ -1,4 +1,4 @@
-"""What a model answered on a split: probabilities, mistakes, and a table of numbers per class (chapter 2, evaluation)."""
+"""What a model answered on a split: probabilities, mistakes and numbers per class (chapter 2, evaluation)."""
 
 from dataclasses import dataclass
 from functools import cached_property

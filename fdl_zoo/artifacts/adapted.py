@@ -74,7 +74,7 @@ def adapted(data: Dataset, name: str, model: Any, interface: Interface) -> Datas
         )
     if data.task != interface.task:
         raise InvalidData(
-            f"The model cannot be evaluated on {name}: it was trained for {interface.task}, and this is for {data.task}."
+            f"The model cannot be evaluated on {name}: it is for {interface.task}, and these data for {data.task}."
         )
     classes = _renumbered(data, name, interface)
     parts = {

@@ -110,7 +110,7 @@ def _dataset(located: Located, data: str | None, data_dir: str | None) -> tuple[
         if data_dir is not None and "data_dir" in catalogue.datasets.find(known.name).options:
             options["data_dir"] = data_dir
         return known.name, options
-    trained = located.spec if located.folder else None
+    trained = located.spec if located.has_spec else None
     model = trained.model.model_dump() if trained else "mlp"
     found = resolve(make_layers(model, data), data_dir).spec.data
     options = dict(found.options)

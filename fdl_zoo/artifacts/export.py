@@ -100,11 +100,15 @@ def export(
     model = load_file(located.model_path, allow_unsafe=allow_unsafe)
     target = Path(output) if output is not None else Path(_file_name(located, format))
     if target.is_dir() and any(target.iterdir()) and not (target / "saved_model.pb").is_file():
-        raise InvalidOption(f"The model cannot be exported to {target}: this folder holds something else; choose another.")
+        raise InvalidOption(
+            f"The model cannot be exported to {target}: this folder holds something else; choose another."
+        )
     raw = _examples(located, interface, model)
     difference = _write_proved(model, interface, format, logits, target, raw)
     plain = format == "keras"
-    result = "values" if interface and interface.task == "regression" else "logits" if logits or plain else "probabilities"
+    result = (
+        "values" if interface and interface.task == "regression" else "logits" if logits or plain else "probabilities"
+    )
     inputs = "normalized" if plain else "raw"
     return Exported(located.run_id, located.name, format, str(target), inputs, result, difference, len(raw))
 
@@ -119,13 +123,15 @@ def _require(format: str) -> None:
 
 
 def _file_name(located: Located, format: str) -> str:
-    name = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in Path(located.name).stem or "model")
+    name = "".join(
+        letter if letter.isalnum() or letter in "._-" else "_" for letter in Path(located.name).stem or "model"
+    )
     return f"{name}{_SUFFIX[format]}"
 
 
 def _examples(located: Located, interface: Interface | None, model: Any) -> np.ndarray:
     """Real raw inputs: of the test split where the dataset can be loaded here, else those kept with the model."""
-    if located.folder is not None:
+    if located.has_spec:
         from fdl_zoo import catalogue
 
         spec = located.spec.data

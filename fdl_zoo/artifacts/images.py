@@ -1,14 +1,14 @@
-"""Brings image files to what a model was trained on: the one place where size, channels, range, polarity and framing are.
+"""Brings image files to what a model was trained on: the one place of size, channels, range, polarity and framing.
 
 In this order:
 
 1. The file is turned as its camera says, and what is transparent becomes white, as paper is.
 2. It becomes grey or RGB, as the training images are.
-3. Where all training images have a dark edge, as MNIST's white ink on black, and this one has a light edge, or the other
-   way round, it is inverted. `invert` decides instead.
-4. An image of the model's size stays as it is. Else, where training images are a drawing on an empty ground, the drawing
-   is cut out, scaled to the size that drawings have there, and put into the middle; any other image is scaled as the
-   dataset `folder` scales it.
+3. Where all training images have a dark edge, as MNIST's white ink on black, and this one has a light edge, or the
+   other way round, it is inverted. `invert` decides instead.
+4. An image of the model's size stays as it is. Else, where training images are a drawing on an empty ground, the
+   drawing is cut out, scaled to the size that drawings have there, and put into the middle; any other image is scaled
+   as the dataset `folder` scales it.
 5. Black becomes 0 and white the largest value of the training set's raw units: 255, or 16 for `digits`.
 """
 
@@ -126,7 +126,7 @@ def _pixels(path: Path, mode: str) -> np.ndarray:
         with Image.open(path) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise InvalidData(
-                    f"The image {path} cannot be read: {image.width} x {image.height} pixels are too many; make it smaller."
+                    f"The image {path} cannot be read: {image.width} x {image.height} pixels are too many; shrink it."
                 )
             image = ImageOps.exif_transpose(image)
             if image.has_transparency_data:

@@ -58,7 +58,9 @@ def _array(path: Path) -> np.ndarray:
             found = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         what = "it holds objects (a pickle)" if "pickle" in str(error).lower() else "it is damaged, or no .npy file"
-        raise InvalidData(f"{path} cannot be predicted: {what}; write it with np.save from an array of numbers.") from error
+        raise InvalidData(
+            f"{path} cannot be predicted: {what}; write it with np.save from an array of numbers."
+        ) from error
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiub":
         raise InvalidData(f"{path} cannot be predicted: it holds no numbers; write it with np.save.")
     return found

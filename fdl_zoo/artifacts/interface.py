@@ -1,4 +1,4 @@
-"""What a model's users must know of it beyond its weights: raw units, task, classes; the file `interface.npz` beside it."""
+"""What users must know of a model beyond its weights: raw units, task, classes; the file `interface.npz`."""
 
 import json
 import os

@@ -31,7 +31,7 @@ def package(model: Any, folder: RunFolder, interface: Interface) -> Path:
         normalization=interface.normalization,
         task=interface.task,
         requires=[f"{name}=={versions[name]}" for name in ("fdl-zoo", *folder.facts.get("plugins", ()))],
-        beside=[folder.path / FILE],
+        beside=[folder.path / FILE, folder.path / "spec.yaml"],
     )
 
 

@@ -148,9 +148,7 @@ def _outputs(model: Any, raw: np.ndarray, interface: Interface | None, logits: b
     return np.concatenate([np.asarray(served(raw[start : start + 256])) for start in range(0, len(raw), 256)])
 
 
-def _prediction(
-    label: str, outputs: np.ndarray, interface: Interface | None, logits: bool, truth: Any
-) -> Prediction:
+def _prediction(label: str, outputs: np.ndarray, interface: Interface | None, logits: bool, truth: Any) -> Prediction:
     classes = interface is not None and interface.task in ("classification", "binary")
     shown = None if truth is None else np.asarray(truth).tolist()
     if logits or not classes or outputs.ndim > 1:

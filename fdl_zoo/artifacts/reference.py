@@ -33,6 +33,8 @@ class Located:
     @property
     def run_id(self) -> str | None:
         """The tracking store's id of the run; None without one."""
+        if self.package is not None:
+            return read_config(self.package / "MLmodel").get("run_id")
         return self.folder.run_id if self.folder else None
 
     @property
@@ -54,11 +56,17 @@ class Located:
         """The specification that the run was trained from.
 
         Raises:
-            InvalidOption: It is no run of a folder.
+            InvalidOption: It is a bare file, which does not say.
         """
-        if self.folder is None:
+        place = self.folder.path if self.folder else self.package
+        if place is None or not (place / "spec.yaml").is_file():
             raise InvalidOption(f"What {self.name} was trained on is not known: name the data with --data.")
-        return RunSpec.model_validate(read_config(self.folder.path / "spec.yaml"))
+        return RunSpec.model_validate(read_config(place / "spec.yaml"))
+
+    @property
+    def has_spec(self) -> bool:
+        """Whether `spec` is known."""
+        return self.folder is not None or (self.package is not None and (self.package / "spec.yaml").is_file())
 
 
 def locate(reference: str | Path, root: Path = ROOT) -> Located:

@@ -1,17 +1,14 @@
 """Puts a run's model into the MLflow Model Registry, under a name and an alias such as `champion`."""
 
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from fdl_zoo.artifacts.package import packaged
 from fdl_zoo.artifacts.reference import locate
+from fdl_zoo.artifacts.target import parse_target
 from fdl_zoo.errors import InvalidOption, TrackingError
 from fdl_zoo.tracking.folder import ROOT
-
-_NAME = re.compile(r"[^/:@\s][^/:@]*")
-_ALIAS = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -35,24 +32,6 @@ class Registered:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for `--json`."""
         return asdict(self)
-
-
-def parse_target(target: str) -> tuple[str, str | None]:
-    """`NAME` or `NAME@ALIAS` in its parts.
-
-    Raises:
-        InvalidOption: A part is none that MLflow takes.
-    """
-    name, sign, alias = target.partition("@")
-    if not _NAME.fullmatch(name):
-        raise InvalidOption(f"A model cannot be registered as {target!r}: write NAME or NAME@ALIAS, without / and :.")
-    taken = alias == "latest" or re.fullmatch(r"v\d+", alias)
-    if sign and (not _ALIAS.fullmatch(alias) or taken):
-        raise InvalidOption(
-            f"A model cannot have the alias {alias!r}: write letters, digits, - and _, as in {name}@champion"
-            " (latest and v1, v2, ... are MLflow's own)."
-        )
-    return name, alias or None
 
 
 def register(reference: str | Path, target: str, *, root: Path = ROOT) -> Registered:

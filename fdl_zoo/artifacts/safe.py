@@ -1,8 +1,8 @@
 """Looks into a `.keras` file before Keras does: only known members of sound size, and only classes that are known.
 
-Keras's safe mode refuses Lambda layers; the constructor of `TFSMLayer` runs a graph from anywhere (keras #23654), and what
-else a crafted file may name is not worth finding out. So every class that the file names must be one of Keras's own that
-builds a model, or one of ours or of a plugin, by the name that it is registered under.
+Keras's safe mode refuses Lambda layers; the constructor of `TFSMLayer` runs a graph from anywhere (keras #23654), and
+what else a crafted file may name is not worth finding out. So every class that the file names must be one of Keras's
+own that builds a model, or one of ours or of a plugin, by the name that it is registered under.
 """
 
 import json
@@ -131,3 +131,54 @@ def _is_keras(class_name: str, module: Any, config: Any) -> bool:
     if _KERAS_MODELS.fullmatch(module) and name in _MODELS:
         return True
     return _KERAS.fullmatch(module) is not None and (module != "keras" or name[:1].isupper())
+
+
+def inspect_package(folder: Path, ours: bool) -> None:
+    """Refuses an MLflow model's folder that may run code when it is served.
+
+    Args:
+        folder: The folder.
+        ours: Whether it comes from a run's folder or from our own store. A SavedModel from elsewhere is a program.
+
+    Raises:
+        InvalidData: What is wrong with it.
+    """
+    import yaml
+
+    about = folder / "MLmodel"
+    try:
+        described = yaml.safe_load(about.read_text("utf-8"))
+        flavors = described["flavors"]
+        loaders = {flavor: values for flavor, values in flavors.items() if isinstance(values, dict)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise InvalidData(f"The model {folder} is refused: its MLmodel is missing or damaged.") from error
+    loader = loaders.get("python_function", {}).get("loader_module")
+    if loader != "mlflow.keras":
+        raise InvalidData(
+            f"The model {folder} is refused: it is loaded by {loader}, where fdl_zoo writes mlflow.keras; {_HINT}."
+        )
+    _check_places(folder, loaders)
+    pickled = [path for path in folder.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
+    if pickled:
+        raise InvalidData(f"The model {folder} is refused: {pickled[0].name} is a pickle, which runs code; {_HINT}.")
+    if not ours:
+        raise InvalidData(
+            f"The model {folder} is refused: it is from elsewhere, and a SavedModel is a program; {_HINT}."
+        )
+
+
+def _check_places(folder: Path, flavors: dict[str, Any]) -> None:
+    """Every file of the package, and every path in its description, is inside it."""
+    inside = folder.resolve()
+    stated = [
+        (key, value)
+        for values in flavors.values()
+        for key, value in values.items()
+        if key in ("data", "code", "model_path", "saved_model_dir") and isinstance(value, str)
+    ]
+    for key, value in stated:
+        if not (inside / value).resolve().is_relative_to(inside):
+            raise InvalidData(f"The model {folder} is refused: its {key} {value!r} climbs out of the folder.")
+    for path in inside.rglob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            raise InvalidData(f"The model {folder} is refused: its file {path.name} is a link out of the folder.")

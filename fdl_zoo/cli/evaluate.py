@@ -9,7 +9,9 @@ from fdl_zoo.cli._common import EntryName, columns, common_options, emit, relati
 
 @click.command("evaluate", epilog="Example:  fdl evaluate last --split validation")
 @click.argument("run")
-@click.option("--data", type=EntryName("datasets"), help="A dataset's name or a path; by default what it was trained on.")
+@click.option(
+    "--data", type=EntryName("datasets"), help="A dataset's name or a path; by default what it was trained on."
+)
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train", "all"]),

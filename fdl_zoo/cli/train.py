@@ -30,17 +30,19 @@ from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, 
 @click.option("--config", type=click.Path(exists=True, dir_okay=False), help="A YAML file, as --dry-run prints it.")
 @click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Any value of the run; may be repeated.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Where prepared datasets lie.")
+@click.option("--register", metavar="NAME[@ALIAS]", help="Register the model when the run has finished.")
 @click.option("--tracking-uri", help="A tracking server; MLFLOW_TRACKING_URI or the embedded store by default.")
 @click.option("--no-tracking", is_flag=True, help="Keep the run's folder and send nothing to a store.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved run as YAML and build nothing.")
 @click.option("--explain", is_flag=True, help="The same, with the origin of each value.")
 @common_options
 @click.pass_context
-def command(ctx: click.Context, /, dry_run: bool, explain: bool, **given: Any) -> None:
+def command(ctx: click.Context, /, dry_run: bool, explain: bool, register: str | None, **given: Any) -> None:
     """Train MODEL and record the run."""
     from fdl_zoo.resolution import resolve
 
     honour_strict(ctx)
+    _check_register(register, given["no_tracking"])
     data_dir = given.pop("data_dir")
     resolved = resolve(_layers(**given), data_dir)
     if dry_run or explain:
@@ -48,7 +50,19 @@ def command(ctx: click.Context, /, dry_run: bool, explain: bool, **given: Any) -
             click.echo(note, err=True)
         emit(ctx, _dry_facts(resolved), resolved.explained() if explain else resolved.spec.to_yaml().rstrip())
         return
-    _train(ctx, resolved)
+    _train(ctx, resolved, register)
+
+
+def _check_register(target: str | None, no_tracking: bool) -> None:
+    """Refuse before training what could not be registered after it."""
+    if target is None:
+        return
+    from fdl_zoo.artifacts.target import parse_target
+    from fdl_zoo.errors import InvalidOption
+
+    parse_target(target)
+    if no_tracking:
+        raise InvalidOption("--register cannot go with --no-tracking: the registry is in the tracking store.")
 
 
 def _layers(
@@ -76,7 +90,7 @@ def _dry_facts(resolved: Any) -> dict:
     return {"spec": resolved.spec.as_dict(), "origins": dict(resolved.origins), "notes": list(resolved.notes)}
 
 
-def _train(ctx: click.Context, resolved: Any) -> None:
+def _train(ctx: click.Context, resolved: Any, register: str | None) -> None:
     import sys
 
     from fdl_zoo.tracking.sender import send_unsent
@@ -86,10 +100,20 @@ def _train(ctx: click.Context, resolved: Any) -> None:
     state = state_of(ctx)
     progress = choose(state.quiet, sys.stderr if state.json else sys.stdout)
     run = execute(resolved, progress=progress, verbose=state.verbose)
-    emit(ctx, {**run.as_dict(), "history": run.history}, _summary(run))
+    registered = _registered(run, register) if register else None
+    facts = {**run.as_dict(), "history": run.history} | ({"registered": registered.as_dict()} if registered else {})
+    emit(
+        ctx, facts, _summary(run) + (f"\nmodel  {registered.uri} (version {registered.version})" if registered else "")
+    )
     if resolved.spec.tracking.enabled and not (run.path / "unsent").exists():
         for message in send_unsent():  # the store answers: what earlier runs could not send goes now
             progress.say(message)
+
+
+def _registered(run: Any, target: str) -> Any:
+    from fdl_zoo.artifacts.register import register
+
+    return register(run.path, target)
 
 
 def _summary(run: Any) -> str:

@@ -312,10 +312,11 @@ def register_version(uri: str, name: str, run_id: str, alias: str | None) -> str
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+        # Not `models:/ID`, which MLflow looks up in its global store, whatever this client's is.
+        source = client.get_logged_model(model_id).artifact_location
         known = client.search_model_versions(f"name = '{name}'")
-        found = next((each.version for each in known if each.model_id == model_id), None)
+        found = next((each.version for each in known if each.source == source), None)
         if found is None:
-            source = f"models:/{model_id}"
             found = client.create_model_version(name, source, run_id, model_id=model_id).version
         if alias:
             client.set_registered_model_alias(name, alias, found)
@@ -338,7 +339,8 @@ def download_model(uri: str, address: str) -> Path:
     from mlflow.artifacts import download_artifacts
 
     try:
-        folder = Path(download_artifacts(address, tracking_uri=uri, registry_uri=uri))
+        place = _place_of(MlflowClient(uri, uri), address)
+        folder = Path(download_artifacts(place, tracking_uri=uri))
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise UnknownName(f"There is no model {address!r} in {redacted(uri)}: {_first_line(error)}.") from error
@@ -348,6 +350,27 @@ def download_model(uri: str, address: str) -> Path:
     if not _is_kept_by(uri, folder):
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def _place_of(client: MlflowClient, address: str) -> str:
+    """Where the files of an address are. MLflow itself would ask its global store, whatever the client's is."""
+    scheme, _, rest = address.partition(":/")
+    rest = rest.strip("/")
+    if scheme == "runs":
+        outputs = client.get_run(rest.partition("/")[0]).outputs.model_outputs
+        if not outputs:
+            raise UnknownName(f"There is no model {address!r}: this run has none.")
+        return client.get_logged_model(max(outputs, key=lambda output: output.step).model_id).artifact_location
+    name, sign, alias = rest.partition("@")
+    if sign:
+        return client.get_model_version_download_uri(name, client.get_model_version_by_alias(name, alias).version)
+    name, sign, version = rest.partition("/")
+    if not sign:
+        return client.get_logged_model(name).artifact_location
+    if version == "latest":
+        known = client.search_model_versions(f"name = '{name}'")
+        version = max((each.version for each in known), key=int, default="1")
+    return client.get_model_version_download_uri(name, version)
 
 
 def _is_kept_by(uri: str, folder: Path) -> bool:

@@ -19,9 +19,7 @@ class ServedModel(keras.Model):
         precision: Of the normalization; LiteRT has no division in float64.
     """
 
-    def __init__(
-        self, model: keras.Model, normalization: Normalization, task: str, precision: str = "float64"
-    ) -> None:
+    def __init__(self, model: keras.Model, normalization: Normalization, task: str, precision: str = "float64") -> None:
         super().__init__(name="served")
         self.model, self.precision = model, precision
         self._mean, self._scale = (np.asarray(each, np.float64) for each in (normalization.mean, normalization.scale))

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fdl_zoo import backend, catalogue, data_checks
 from fdl_zoo.data import Context, Dataset
 from fdl_zoo.errors import InvalidData, TrainingFailed, ZooError
