@@ -106,7 +106,7 @@ def _check_name(named: dict[str, Any], path: Path) -> list[str]:
         InvalidData: It is neither, or one that runs code.
     """
     class_name, module, registered = (named.get(key) for key in ("class_name", "module", "registered_name"))
-    if class_name in _VALUES:
+    if isinstance(class_name, str) and class_name in _VALUES:
         return []
     shown = f"{module}.{class_name}" if module else str(class_name)
     if not isinstance(class_name, str) or {class_name, str(registered).rpartition(">")[2]} & _REFUSED:
