@@ -68,10 +68,11 @@ def draw_outcome(recorder: Recorder, outcome: Outcome, title: str, data: Dataset
     from fdl_zoo.analysis.report import figures, per_class_csv
 
     part, names = data.splits[split], []
+    folder = f"{folder}/" if folder else ""
     for name, figure in figures(outcome, title, lambda rows: part.take(rows)[0]):
-        recorder.log_figure(figure, f"{folder}/{name}")
-        names.append(f"{folder}/{name}")
+        recorder.log_figure(figure, f"{folder}{name}")
+        names.append(f"{folder}{name}")
     if outcome.is_of_classes:
-        recorder.log_text(per_class_csv(outcome), f"{folder}/per_class.csv")
-        names.append(f"{folder}/per_class.csv")
+        recorder.log_text(per_class_csv(outcome), f"{folder}per_class.csv")
+        names.append(f"{folder}per_class.csv")
     return names

@@ -29,11 +29,14 @@ class Recording(keras.callbacks.Callback):
         folder: The run's folder.
         notify: Told that there is something new to send.
         system: Samples how busy the machine is.
+        examples: How many examples an epoch trains on; its throughput includes validation. None records none.
     """
 
-    def __init__(self, folder: RunFolder, notify: Callable[[], None], system: SystemSampler) -> None:
+    def __init__(
+        self, folder: RunFolder, notify: Callable[[], None], system: SystemSampler, examples: int | None = None
+    ) -> None:
         super().__init__()
-        self.folder, self.notify, self.system = folder, notify, system
+        self.folder, self.notify, self.system, self.examples = folder, notify, system, examples
         self.begun = False
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -46,6 +49,8 @@ class Recording(keras.callbacks.Callback):
         metrics = ordered(logs or {})
         metrics.setdefault("learning_rate", _number(self.model.optimizer.learning_rate))
         metrics["epoch_seconds"] = time.perf_counter() - self._started
+        if self.examples:
+            metrics["examples_per_second"] = self.examples / metrics["epoch_seconds"]
         metrics |= self.system.take()
         step = int(_number(self.model.optimizer.iterations))
         self.folder.append_history({"epoch": epoch + 1, "step": step, "metrics": metrics})

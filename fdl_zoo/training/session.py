@@ -117,7 +117,13 @@ class Session:
             "dataset": {"name": self.spec.data.name, "digest": data.digest(), "source": source, "sizes": sizes},
             "chosen": {"devices": list(devices)},
             "num_params": self.model.count_params(),
+            "examples_per_epoch": self._examples_per_epoch(data),
         }
+
+    def _examples_per_epoch(self, data: Dataset) -> int:
+        """What throughput is counted in: a full batch takes every example in each of its steps."""
+        steps = (self.spec.steps_per_epoch or FULL_BATCH_STEPS) if self.spec.batch_size == "full" else 1
+        return steps * len(data.train)
 
     def _fit(self, data: Dataset) -> None:
         from fdl_zoo.training.accelerate import install
@@ -149,7 +155,7 @@ class Session:
         self._record_choice(choice)
         validation, _ = install(self.model, Batches(data.validation, evaluation_batch(spec)), jit=choice.jit)
         with closing(SystemSampler()) as system:
-            self.recording = Recording(self.folder, notify, system)
+            self.recording = Recording(self.folder, notify, system, self.folder.facts["examples_per_epoch"])
             callbacks.insert(-1, self.recording)
             self.model.fit(
                 feed, epochs=spec.epochs, validation_data=validation, callbacks=callbacks, shuffle=False, verbose=0
@@ -216,10 +222,12 @@ class Session:
 
     def _illustrated(self, data: Dataset) -> AbstractContextManager[None]:
         """Draw the run's figures while the body of `with` runs."""
+        from fdl_zoo.analysis.layers import summary
         from fdl_zoo.artifacts.illustrate import illustrated
         from fdl_zoo.artifacts.outputs import outcome_of
 
         outcome = None if data.task == "objective" else outcome_of(self.model, data, "test")
+        Recorder(self.folder).log_text(summary(self.model), "model_summary.txt")
         history = Run(self.folder).history
         return illustrated(Recorder(self.folder), history, self.folder.name, outcome, data, self.progress.say)
 
@@ -255,6 +263,9 @@ def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any]:
     A full-batch optimizer's accepted point comes first, so that all others see it; checkpoints and the watch are in
     every run, and those that the user configures replace them.
     """
+    from fdl_zoo.training.tensorboard import NAME as TENSORBOARD
+    from fdl_zoo.training.tensorboard import KeepTensorBoard, options_in_run
+
     named = list(spec.callbacks)
     optimizer = catalogue.optimizers.find(spec.optimizer.name)
     if "full_batch" in optimizer.card.capabilities:
@@ -262,8 +273,11 @@ def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any]:
     if not any(each.name == "checkpoint" for each in named):
         named.append(EntryReference(name="checkpoint", monitor=spec.monitor, every=spec.checkpoint.every))
     named = [each for each in named if each.name != "terminate_on_nan"] + [EntryReference(name="terminate_on_nan")]
-    made = [catalogue.create_callback(each.name, context, **each.options) for each in named]
-    return made, made[-1]
+    made = [catalogue.create_callback(each.name, context, **options_in_run(each, context)) for each in named]
+    watch = made[-1]
+    if any(each.name == TENSORBOARD for each in named):
+        made.append(KeepTensorBoard(context))
+    return made, watch
 
 
 def evaluation_batch(spec: RunSpec) -> int | str:

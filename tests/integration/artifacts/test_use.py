@@ -45,7 +45,8 @@ def by_hand(run, raw):
 def test_a_run_keeps_its_figures_and_its_table(run):
     kept = {path.name for path in (run.path / "artifacts" / "figures").iterdir()}
     assert kept == {"learning_curves.png", "confusion_matrix.png", "worst_mistakes.png", "per_class.csv"}
-    rows = list(csv.DictReader((run.path / "artifacts" / "figures" / "per_class.csv").open()))
+    with (run.path / "artifacts" / "figures" / "per_class.csv").open() as file:
+        rows = list(csv.DictReader(file))
     assert sum(int(row["support"]) for row in rows) == 180
 
 
@@ -147,3 +148,23 @@ def test_a_folder_with_something_else_in_it_is_left_alone(here, tmp_path):
     with pytest.raises(InvalidOption, match="this folder holds something else"):
         fdl.export("last", "saved_model", output=tmp_path)
     assert (tmp_path / "thesis.tex").exists()
+
+
+def test_what_tensorboard_writes_becomes_an_artifact_of_the_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = fdl.train(
+        "logistic_regression", data="digits", epochs=1, progress=Silent(), callbacks=["keras/TensorBoard"],
+        settings=["tracking.enabled=false"],
+    )  # fmt: skip
+    kept = [path.name for path in (run.path / "artifacts" / "tensorboard").rglob("events.*")]
+    assert len(kept) == 2  # training and validation
+    assert [path.name for path in tmp_path.iterdir()] == ["mlruns"]
+
+
+def test_without_tensorboard_the_pip_line_is_named(monkeypatch):
+    from fdl_zoo.spec import EntryReference
+    from fdl_zoo.training.tensorboard import options_in_run
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InvalidOption, match=r"pip install 'fdl-zoo\[tensorboard\]'"):
+        options_in_run(EntryReference(name="keras/TensorBoard"), None)
