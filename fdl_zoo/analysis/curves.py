@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_LEFT_OUT = {"epoch", "epoch_seconds", "examples_per_second", "learning_rate"}
+_LEFT_OUT = {"epoch", "epoch_seconds", "learning_rate"}
 
 
 def learning_curves(history: Mapping[str, Sequence[float]], title: str = "") -> Any:

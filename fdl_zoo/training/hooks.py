@@ -50,7 +50,7 @@ class Recording(keras.callbacks.Callback):
         metrics.setdefault("learning_rate", _number(self.model.optimizer.learning_rate))
         metrics["epoch_seconds"] = time.perf_counter() - self._started
         if self.examples:
-            metrics["examples_per_second"] = self.examples / metrics["epoch_seconds"]
+            metrics["system/examples_per_second"] = self.examples / metrics["epoch_seconds"]
         metrics |= self.system.take()
         step = int(_number(self.model.optimizer.iterations))
         self.folder.append_history({"epoch": epoch + 1, "step": step, "metrics": metrics})
