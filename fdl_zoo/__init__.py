@@ -48,6 +48,11 @@ _HOMES = {
     "fdl_zoo.comparison.compare": ("compare",),
     "fdl_zoo.comparison.tune": ("tune",),
     "fdl_zoo.comparison.find_lr": ("find_lr",),
+    "fdl_zoo.artifacts.evaluate": ("evaluate",),
+    "fdl_zoo.artifacts.predict": ("predict",),
+    "fdl_zoo.artifacts.export": ("export",),
+    "fdl_zoo.artifacts.serve": ("serve",),
+    "fdl_zoo.artifacts.register": ("register",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME]

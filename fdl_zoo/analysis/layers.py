@@ -24,6 +24,13 @@ def layer_rows(model: Any) -> list[dict[str, Any]]:
     ]
 
 
+def summary(model: Any) -> str:
+    """Keras's table of a model's layers as plain text, the parts of nested models too."""
+    lines: list[str] = []
+    model.summary(print_fn=lines.append, expand_nested=True, line_length=100)
+    return "\n".join(lines) + "\n"
+
+
 def _shape(layer: Any) -> tuple[int | None, ...]:
     output = layer.output[0] if isinstance(layer.output, (list, tuple)) else layer.output
     return tuple(output.shape)

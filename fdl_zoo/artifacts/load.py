@@ -1,4 +1,4 @@
-"""Loads a model by run or file, with Keras's safe mode on."""
+"""Loads a model by run, file or registry, with Keras's safe mode on and the file looked into first."""
 
 import zipfile
 from pathlib import Path
@@ -6,45 +6,47 @@ from typing import Any
 
 from fdl_zoo import backend
 from fdl_zoo.artifacts.plugin_classes import register_plugin_classes
+from fdl_zoo.artifacts.reference import locate
+from fdl_zoo.artifacts.safe import inspect
 from fdl_zoo.errors import InvalidData
-from fdl_zoo.tracking.folder import ROOT, find_folder
+from fdl_zoo.tracking.folder import ROOT
 
 
-def load_model(reference: str | Path, *, root: Path = ROOT) -> Any:
-    """The `keras.Model` of a run or a `.keras` file: logits, optimizer included.
+def load_model(reference: str | Path, *, root: Path = ROOT, allow_unsafe: bool = False) -> Any:
+    """The `keras.Model` of a run, a file or a registered model: logits, optimizer included.
 
     Args:
         reference: A run's name, its id, a unique prefix of either, or `last`, with `@best` for its best checkpoint;
-            or the path of a `.keras` file.
+            the path of a `.keras` file, of a run's folder or of an MLflow model's folder; or an address of MLflow's:
+            `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/ID`.
         root: The folder that holds `runs/`.
+        allow_unsafe: Load what is refused otherwise. Code of the file may run.
 
     Raises:
         UnknownName: There is no such run.
-        InvalidData: The file is missing, damaged, or holds what Keras's safe mode refuses.
+        InvalidData: The file is missing, damaged, or holds what may run code.
         PluginError: It needs a plugin that is missing, of another major version, or failing.
     """
-    path = Path(reference)
-    if path.suffix == ".keras":
-        return load_file(path)
-    folder, checkpoint = find_folder(str(reference), root)
-    return load_file(folder.checkpoints / f"{checkpoint}.keras")
+    return load_file(locate(reference, root).model_path, allow_unsafe=allow_unsafe)
 
 
-def load_file(path: Path) -> Any:
+def load_file(path: Path, *, allow_unsafe: bool = False) -> Any:
     """The model in a `.keras` file.
 
+    Args:
+        path: The file.
+        allow_unsafe: Load what is refused otherwise.
+
     Raises:
-        InvalidData: The file is missing, damaged, or holds what Keras's safe mode refuses.
+        InvalidData: The file is missing, damaged, or holds what may run code.
         PluginError: It needs a plugin that is missing, of another major version, or failing.
     """
-    if not path.is_file():
-        raise InvalidData(f"The model {path} cannot be loaded: there is no such file.")
-    if not zipfile.is_zipfile(path):
-        raise InvalidData(f"The model {path} cannot be loaded: it is damaged, or no .keras file.")
+    if not allow_unsafe:
+        inspect(path)
     keras = backend.load()
     try:
         register_plugin_classes(path)
-        return keras.saving.load_model(path, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        return keras.saving.load_model(path, safe_mode=not allow_unsafe)
+    except (ValueError, TypeError, KeyError, OSError, ImportError, zipfile.BadZipFile) as error:
         cause = str(error).strip().partition("\n")[0]
         raise InvalidData(f"The model {path} cannot be loaded: {cause}") from error

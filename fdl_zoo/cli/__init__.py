@@ -11,7 +11,8 @@ from fdl_zoo.errors import ZooError
 
 ORDER = (
     *("list", "show", "train", "resume", "rerun", "runs", "diff", "compare", "tune", "find-lr"),
-    *("surface", "curvature", "features", "ui", "plugins", "doctor"),
+    *("evaluate", "predict", "export", "serve", "register", "surface", "curvature", "features"),
+    *("ui", "plugins", "doctor"),
 )
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -102,6 +103,12 @@ def width() -> int | None:
     import shutil
 
     return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else None
+
+
+def relative(path: str | Path) -> Path:
+    """A path as it is seen from the working directory, where it is below it."""
+    path = Path(path)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def columns(rows: Sequence[Sequence[str]], limit: int | None = None, indent: str = "") -> str:

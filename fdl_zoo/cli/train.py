@@ -40,6 +40,7 @@ from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, 
 @click.option("--config", type=click.Path(exists=True, dir_okay=False), help="A YAML file, as --dry-run prints it.")
 @click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Any value of the run; may be repeated.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Where prepared datasets lie.")
+@click.option("--register", metavar="NAME[@ALIAS]", help="Register the model when the run has finished.")
 @click.option("--tracking-uri", help="A tracking server; MLFLOW_TRACKING_URI or the embedded store by default.")
 @click.option("--no-tracking", is_flag=True, help="Keep the run's folder and send nothing to a store.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved run as YAML and build nothing.")
@@ -47,18 +48,33 @@ from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, 
 @click.option("--plan", is_flag=True, help="Build the run, say what is chosen for it and why, and train nothing.")
 @common_options
 @click.pass_context
-def command(ctx: click.Context, /, dry_run: bool, explain: bool, plan: bool, **given: Any) -> None:
+def command(
+    ctx: click.Context, /, dry_run: bool, explain: bool, plan: bool, register: str | None, **given: Any
+) -> None:
     """Train MODEL and record the run."""
     from fdl_zoo.resolution import resolve
     from fdl_zoo.training.initial import settle
 
     honour_strict(ctx)
+    _check_register(register, given["no_tracking"])
     data_dir = given.pop("data_dir")
     resolved = resolve(_layers(**given), data_dir)
     if dry_run or explain or plan:
         _show(ctx, settle(resolved)[0], explain, plan)
         return
-    _train(ctx, resolved)
+    _train(ctx, resolved, register)
+
+
+def _check_register(target: str | None, no_tracking: bool) -> None:
+    """Refuse before training what could not be registered after it."""
+    if target is None:
+        return
+    from fdl_zoo.artifacts.target import parse_target
+    from fdl_zoo.errors import InvalidOption
+
+    parse_target(target)
+    if no_tracking:
+        raise InvalidOption("--register cannot go with --no-tracking: the registry is in the tracking store.")
 
 
 def _layers(
@@ -110,18 +126,19 @@ def _show(ctx: click.Context, resolved: Any, explain: bool, plan: bool) -> None:
     emit(ctx, facts, "\n".join(texts))
 
 
-def _train(ctx: click.Context, resolved: Any) -> None:
+def _train(ctx: click.Context, resolved: Any, register: str | None) -> None:
     from fdl_zoo.training.trainer import execute
 
-    tell(ctx, lambda **shown: execute(resolved, **shown))
+    tell(ctx, lambda **shown: execute(resolved, **shown), register)
 
 
-def tell(ctx: click.Context, train: Callable[..., Any]) -> None:
+def tell(ctx: click.Context, train: Callable[..., Any], register: str | None = None) -> None:
     """Train, tell the result, and send what earlier runs could not send.
 
     Args:
         ctx: Of the command.
         train: Given `progress` and `verbose`; returns the run.
+        register: The name, and perhaps alias, under which the model goes into the registry.
     """
     from fdl_zoo.tracking.sender import send_unsent
     from fdl_zoo.training.cluster import read
@@ -131,7 +148,12 @@ def tell(ctx: click.Context, train: Callable[..., Any]) -> None:
     cluster = read()
     if cluster and not cluster.is_chief:
         return  # worker 0 records the run, and tells its result
-    emit(ctx, {**run.as_dict(), "history": run.history}, _summary(run))
+    facts, text = {**run.as_dict(), "history": run.history}, _summary(run)
+    if register:
+        registered = _registered(run, register)
+        facts["registered"] = registered.as_dict()
+        text += f"\nmodel  {registered.uri} (version {registered.version})"
+    emit(ctx, facts, text)
     if run.spec.tracking.enabled and not (run.path / "unsent").exists():
         for message in send_unsent():  # the store answers: what earlier runs could not send goes now
             progress.say(message)
@@ -145,6 +167,12 @@ def shown(ctx: click.Context) -> tuple[Any, bool]:
 
     state = state_of(ctx)
     return choose(state.quiet, sys.stderr if state.json else sys.stdout), state.verbose
+
+
+def _registered(run: Any, target: str) -> Any:
+    from fdl_zoo.artifacts.register import register
+
+    return register(run.path, target)
 
 
 def _summary(run: Any) -> str:

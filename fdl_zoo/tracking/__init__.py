@@ -89,6 +89,9 @@ class NullTracker:
     def log_figure(self, figure: Any, name: str) -> None:
         """Does nothing."""
 
+    def log_text(self, text: str, name: str) -> None:
+        """Does nothing."""
+
     def log_model(self, path: Path, step: int = 0) -> str:
         """Keeps no model."""
         return ""

@@ -3,6 +3,7 @@
 Imported late, by the sender's thread or in a command's body. `fdl_zoo.tracking` has prepared the environment before.
 """
 
+import atexit
 import json
 import logging
 import shutil
@@ -35,10 +36,11 @@ from mlflow.types.schema import Schema, TensorSpec
 
 from fdl_zoo import saved
 from fdl_zoo.data import Normalization
+from fdl_zoo.errors import TrackingError, UnknownName
 from fdl_zoo.tracking import Point, RunDeleted
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.tracking.names import MAX_VALUE, flattened, safe_key
-from fdl_zoo.tracking.uri import EXPERIMENT, sqlite_path
+from fdl_zoo.tracking.uri import EXPERIMENT, redacted, sqlite_path
 
 # They print, with a traceback, what is raised as well; a raised error is answered by its receiver, in one sentence.
 for _noisy in ("mlflow.store.db.utils", "alembic.runtime.migration", "urllib3.connectionpool"):
@@ -223,6 +225,7 @@ def package_model(
     normalization: Normalization = IDENTITY,
     task: str = "classification",
     requires: Sequence[str] = (),
+    beside: Sequence[Path] = (),
 ) -> Path:
     """Writes a model as an MLflow model folder, without a store: a SavedModel, `model.keras` and an example beside it.
 
@@ -237,6 +240,7 @@ def package_model(
         normalization: How raw units became the model's inputs.
         task: The dataset's task, which decides what turns logits into probabilities.
         requires: What `model.keras` needs beyond Keras, as pip writes it (`fdl-zoo==0.1.0`), kept in the metadata.
+        beside: Files to put beside the model.
 
     Returns:
         `folder`.
@@ -264,6 +268,8 @@ def package_model(
                 metadata=metadata,
             )
             saved.save(model, unfinished / "model.keras")
+        for path in beside:
+            shutil.copyfile(path, unfinished / path.name)
         unfinished.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
@@ -288,6 +294,103 @@ def _quiet_keras() -> Iterator[None]:
     finally:
         if was_interactive:
             keras.config.enable_interactive_logging()
+
+
+def register_version(uri: str, name: str, run_id: str, alias: str | None) -> str:
+    """Registers the logged model of a run, and lets the alias mean this version.
+
+    Args:
+        uri: The store, which is the registry too.
+        name: The registered model; made where it is missing.
+        run_id: A run that has a logged model; the latest is taken.
+        alias: An alias, or None.
+
+    Returns:
+        The version; one that is of this logged model already is taken.
+
+    Raises:
+        TrackingError: The store refuses.
+    """
+    client = MlflowClient(uri, uri)
+    try:
+        outputs = client.get_run(run_id).outputs.model_outputs
+        model_id = max(outputs, key=lambda output: output.step).model_id
+        try:
+            client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        # Not `models:/ID`, which MLflow looks up in its global store, whatever this client's is.
+        source = client.get_logged_model(model_id).artifact_location
+        known = client.search_model_versions(f"name = '{name}'")
+        found = next((each.version for each in known if each.source == source), None)
+        if found is None:
+            found = client.create_model_version(name, source, run_id, model_id=model_id).version
+        if alias:
+            client.set_registered_model_alias(name, alias, found)
+    except MlflowException as error:
+        raise TrackingError(f"The model cannot be registered as {name}: {_first_line(error)}.") from error
+    return str(found)
+
+
+def download_model(uri: str, address: str) -> Path:
+    """The folder of a logged or registered model: where it lies, or a copy that is gone when this process ends.
+
+    Args:
+        uri: The store, which is the registry too.
+        address: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/ID` or `runs:/ID/model`.
+
+    Raises:
+        UnknownName: The store has no such model.
+        TrackingError: The store or the model's files cannot be reached.
+    """
+    from mlflow.artifacts import download_artifacts
+
+    try:
+        place = _place_of(MlflowClient(uri, uri), address)
+        folder = Path(download_artifacts(place, tracking_uri=uri))
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise UnknownName(f"There is no model {address!r} in {redacted(uri)}: {_first_line(error)}.") from error
+        raise TrackingError(f"The model {address} cannot be fetched: {_first_line(error)}.") from error
+    except OSError as error:
+        raise TrackingError(f"The model {address} cannot be fetched: {_first_line(error)}.") from error
+    if not _is_kept_by(uri, folder):
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _place_of(client: MlflowClient, address: str) -> str:
+    """Where the files of an address are. MLflow itself would ask its global store, whatever the client's is."""
+    scheme, _, rest = address.partition(":/")
+    rest = rest.strip("/")
+    if scheme == "runs":
+        outputs = client.get_run(rest.partition("/")[0]).outputs.model_outputs
+        if not outputs:
+            raise UnknownName(f"There is no model {address!r}: this run has none.")
+        return client.get_logged_model(max(outputs, key=lambda output: output.step).model_id).artifact_location
+    name, sign, alias = rest.partition("@")
+    if sign:
+        return client.get_model_version_download_uri(name, client.get_model_version_by_alias(name, alias).version)
+    name, sign, version = rest.partition("/")
+    if not sign:
+        return client.get_logged_model(name).artifact_location
+    if version == "latest":
+        known = client.search_model_versions(f"name = '{name}'")
+        version = max((each.version for each in known), key=int, default="1")
+    return client.get_model_version_download_uri(name, version)
+
+
+def _is_kept_by(uri: str, folder: Path) -> bool:
+    """Whether a folder is the store's own, and no copy of it: MLflow returns the place of what is on this machine."""
+    database = sqlite_path(uri)
+    return not folder.is_relative_to(tempfile.gettempdir()) or (
+        database is not None and folder.is_relative_to(database.parent)
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return redacted(str(error).strip().partition("\n")[0]).rstrip(". ")
 
 
 def create_database(path: Path, final: Path) -> None:

@@ -50,10 +50,42 @@ class Recorder:
         _place(self._target(name), lambda place: figure.savefig(place, format=kind, bbox_inches=box))
         self._notify()
 
+    def log_text(self, text: str, name: str) -> None:
+        """Saves a text among the run's artifacts."""
+        _place(self._target(name), lambda place: place.write_text(text, encoding="utf-8"))
+        self._notify()
+
+    @property
+    def _place(self) -> Path:
+        return self._folder.artifacts
+
     def _target(self, relative: str) -> Path:
         if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
             raise InvalidOption(f"{relative!r} cannot be recorded to: a name stays below the run's artifacts.")
-        return self._folder.artifacts / relative
+        return self._place / relative
+
+
+class FolderRecorder(Recorder):
+    """Keeps files and figures in a folder that is no run's.
+
+    Args:
+        place: The folder; made by the first file.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._path, self._notify = Path(place), _nothing
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """A folder has no history.
+
+        Raises:
+            InvalidOption: Always.
+        """
+        raise InvalidOption("Metrics cannot be recorded in a plain folder: only a run has a history.")
+
+    @property
+    def _place(self) -> Path:
+        return self._path
 
 
 def _place(path: Path, write: Callable[[Path], Any]) -> None:

@@ -134,6 +134,12 @@ def mark_unsent(folder: RunFolder, uri: str) -> None:
     (folder.path / "unsent").touch()
 
 
+def mark_changed(folder: RunFolder) -> None:
+    """Notes that a run which its store has got something new: the next command sends it."""
+    if folder.run_id:
+        (folder.path / "unsent").touch()
+
+
 def send_unsent(root: Path = ROOT, *, tracker: Callable[[RunFolder, str], Tracker] = open_tracker) -> list[str]:
     """Sends what earlier commands could not. Where nothing is unsent it costs one look into the folders.
 
@@ -170,6 +176,28 @@ def _parents_first(marker: Path) -> tuple[float, str]:
     """Runs as they were made, so that a sweep is in the store before its children are put below it."""
     made = marker.parent / "spec.yaml"  # written once, with the folder
     return (made.stat().st_mtime if made.exists() else 0.0), marker.parent.name
+
+
+def send(folder: RunFolder, *, tracker: Callable[[RunFolder, str], Tracker] = open_tracker) -> str:
+    """Brings the store of a run that is not in training up to date now; one that was not tracked goes to the default.
+
+    Returns:
+        The store's address.
+
+    Raises:
+        TrackingError: It cannot be done; the sentence says why.
+    """
+    uri = _address(folder)
+    mark_unsent(folder, uri)
+    try:
+        done = mirror(folder, tracker(folder, uri))
+    except Exception as error:
+        raise TrackingError(_unsent(folder, uri, _in_words(error))) from error
+    if not done:
+        raise TrackingError(_unsent(folder, uri, "another process is sending it"))
+    if not folder.run_id or (folder.path / "unsent").exists():
+        raise TrackingError(_unsent(folder, uri, "it was deleted there"))
+    return uri
 
 
 def _mirror(folder: RunFolder, tracker: Tracker) -> None:

@@ -16,11 +16,12 @@ class ServedModel(keras.Model):
         model: A model that outputs logits, or values.
         normalization: How raw units became the model's inputs.
         task: `classification` gives a softmax over the last axis, `binary` a sigmoid, every other task the values.
+        precision: Of the normalization; LiteRT has no division in float64.
     """
 
-    def __init__(self, model: keras.Model, normalization: Normalization, task: str) -> None:
+    def __init__(self, model: keras.Model, normalization: Normalization, task: str, precision: str = "float64") -> None:
         super().__init__(name="served")
-        self.model = model
+        self.model, self.precision = model, precision
         self._mean, self._scale = (np.asarray(each, np.float64) for each in (normalization.mean, normalization.scale))
         self._last = {"classification": ops.softmax, "binary": ops.sigmoid}.get(task, lambda values: values)
 
@@ -33,5 +34,5 @@ class ServedModel(keras.Model):
         if not self._mean.any() and (self._scale == 1).all():
             return ops.cast(raw, self.model.inputs[0].dtype)
         # In float64 and divided, as `Normalization` does it, so that both give the same bits.
-        centred = ops.subtract(ops.cast(raw, "float64"), ops.convert_to_tensor(self._mean, "float64"))
-        return ops.cast(ops.divide(centred, ops.convert_to_tensor(self._scale, "float64")), "float32")
+        mean, scale = (ops.convert_to_tensor(each, self.precision) for each in (self._mean, self._scale))
+        return ops.cast(ops.divide(ops.subtract(ops.cast(raw, self.precision), mean), scale), "float32")

@@ -32,15 +32,22 @@ class Recording(keras.callbacks.Callback):
         notify: Told that there is something new to send.
         system: Samples how busy the machine is.
         log_every: Steps between two recorded values of `step_loss`; None records none.
+        examples: How many examples an epoch trains on; its throughput includes validation. None records none.
     """
 
     at_block_end = True
 
     def __init__(
-        self, folder: RunFolder, notify: Callable[[], None], system: SystemSampler, log_every: int | None = None
+        self,
+        folder: RunFolder,
+        notify: Callable[[], None],
+        system: SystemSampler,
+        log_every: int | None = None,
+        examples: int | None = None,
     ) -> None:
         super().__init__()
-        self.folder, self.notify, self.system, self.log_every = folder, notify, system, log_every
+        self.folder, self.notify, self.system = folder, notify, system
+        self.log_every, self.examples = log_every, examples
         self.begun = False
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -62,6 +69,8 @@ class Recording(keras.callbacks.Callback):
         metrics = ordered(logs or {})
         metrics.setdefault("learning_rate", _number(self.model.optimizer.learning_rate))
         metrics["epoch_seconds"] = time.perf_counter() - self._started
+        if self.examples:
+            metrics["system/examples_per_second"] = self.examples / metrics["epoch_seconds"]
         metrics |= self.system.take()
         state = {"sha256": digest(self.model)}
         self.folder.append_history({"epoch": epoch + 1, "step": self._iterations(), **state, "metrics": metrics})

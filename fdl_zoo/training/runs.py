@@ -1,21 +1,74 @@
-"""The runs of a working directory, found by name and listed, latest first."""
+"""The runs of a working directory, found by name, filtered, sorted and compared; read from their folders alone."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from fdl_zoo.errors import UnknownName
 from fdl_zoo.tracking.folder import ROOT, find_folder, list_folders
 from fdl_zoo.training.run import Run
 
+_UP = ("accuracy", "precision", "recall", "auc", "f1", "r2")  # the larger the better; of other metrics the smaller
 
-def runs(*, status: str | None = None, limit: int | None = None, root: str | Path = ROOT) -> list[Run]:
+
+def runs(
+    *,
+    status: str | None = None,
+    model: str | None = None,
+    data: str | None = None,
+    optimizer: str | None = None,
+    experiment: str | None = None,
+    sort: str | None = None,
+    limit: int | None = None,
+    root: str | Path = ROOT,
+) -> list[Run]:
     """The runs below `root`, latest start first.
 
     Args:
         status: Only those with this status.
+        model: Only those of this model.
+        data: Only those on this dataset.
+        optimizer: Only those with this optimizer.
+        experiment: Only those of this experiment.
+        sort: A final metric such as `test_accuracy`: best first, and those that lack it last.
         limit: At most so many.
         root: The folder that holds `runs/`.
+
+    Raises:
+        UnknownName: No run has the metric.
     """
     found = [Run(folder) for folder in list_folders(Path(root))]
-    return [run for run in found if status is None or run.status == status.upper()][:limit]
+    wanted = {"model": model, "data": data, "optimizer": optimizer}
+    wanted = {key: value.lower() for key, value in wanted.items() if value is not None}
+    if status is not None:
+        found = [run for run in found if run.status == status.upper()]
+    if wanted or experiment is not None:
+        specs = [(run, run.spec) for run in found]
+        found = [
+            run
+            for run, spec in specs
+            if all(getattr(spec, key).name.lower() == value for key, value in wanted.items())
+            and experiment in (None, spec.experiment)
+        ]
+    return (_sorted(found, sort) if sort else found)[:limit]
+
+
+def _sorted(found: list[Run], metric: str) -> list[Run]:
+    values = {run: run.metrics.get(metric, math.nan) for run in found}
+    known = sorted({name for run in found for name in run.metrics})
+    if found and metric not in known:
+        raise UnknownName(f"Runs cannot be sorted by {metric!r}: their metrics are {', '.join(known) or 'none'}.")
+    sign = -1 if any(word in metric for word in _UP) else 1
+    return sorted(found, key=lambda run: (math.isnan(values[run]), sign * values[run]))
+
+
+def differences(found: Sequence[Run]) -> dict[str, list[Any]]:
+    """The values of the specification in which runs differ, by dotted path: a value per run, None where it has none."""
+    flat = [run.spec.flat() for run in found]
+    paths = dict.fromkeys(path for each in flat for path in each)
+    columns = {path: [each.get(path) for each in flat] for path in paths}
+    return {path: values for path, values in columns.items() if any(value != values[0] for value in values)}
 
 
 def find_run(reference: str, root: str | Path = ROOT) -> Run:

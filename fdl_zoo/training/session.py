@@ -4,12 +4,10 @@ import importlib
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from fdl_zoo import backend, catalogue, data_checks
 from fdl_zoo.data import Context, Dataset
@@ -114,6 +112,7 @@ class Session:
     def _train(self) -> None:
         started = time.perf_counter()
         backend.load(self.verbose)
+        from fdl_zoo.artifacts.interface import FILE, Interface
         from fdl_zoo.training.numerics import numerics
         from fdl_zoo.training.strategy import place
 
@@ -123,6 +122,7 @@ class Session:
         if self.resumed:
             self._check_unchanged(data)
             self.start = self.states.newest(self.progress.say)
+        Interface.of(data).save(self.folder.path / FILE)
         with numerics(self.spec.seed, self.spec.precision):
             with placement.scope():
                 self.model = build_model(self.spec, data, self._initialize)
@@ -131,7 +131,8 @@ class Session:
             self._say_what_is_frozen()
             self._fit(data)
             self._evaluate(data)
-            self._package(data)
+            with self._illustrated(data):
+                self._package(data)
         self.metrics["seconds"] = time.perf_counter() - started
 
     def _check_unchanged(self, data: Dataset) -> None:
@@ -177,11 +178,18 @@ class Session:
         sizes = {name: len(split) for name, split in data.splits.items()}
         return {
             "versions": provenance.versions(self.spec),
+            "plugins": provenance.plugins(self.spec),
             "git_commit": provenance.git_commit(),
             "dataset": {"name": self.spec.data.name, "digest": data.digest(), "source": source, "sizes": sizes},
             "chosen": {"devices": list(devices)},
             "num_params": self.model.count_params(),
+            "examples_per_epoch": self._examples_per_epoch(data),
         }
+
+    def _examples_per_epoch(self, data: Dataset) -> int:
+        """What throughput is counted in: a full batch takes every example in each of its steps."""
+        steps = (self.spec.steps_per_epoch or FULL_BATCH_STEPS) if self.spec.batch_size == "full" else 1
+        return steps * len(data.train)
 
     def _fit(self, data: Dataset) -> None:
         from fdl_zoo.training.accelerate import install
@@ -214,7 +222,9 @@ class Session:
         )
         keeping.others, self.checkpoint.keep = callbacks, keeping.keep
         with closing(SystemSampler()) as system, self.signals.held():
-            self.recording = Recording(self.folder, notify, system, spec.tracking.log_every)
+            self.recording = Recording(
+                self.folder, notify, system, spec.tracking.log_every, self.folder.facts["examples_per_epoch"]
+            )
             epochs = start.epoch if start and start.stopped else spec.epochs
             everybody = [*callbacks, self.recording, Reporting(self.progress), keeping]
             self.model.fit(
@@ -291,25 +301,29 @@ class Session:
         found = self.model.evaluate(feed, verbose=0, return_dict=True)
         return {f"test_{name}": float(value) for name, value in found.items()}
 
+    def _illustrated(self, data: Dataset) -> AbstractContextManager[None]:
+        """Draw the run's figures while the body of `with` runs."""
+        from fdl_zoo.analysis.layers import summary
+        from fdl_zoo.artifacts.illustrate import illustrated
+        from fdl_zoo.artifacts.outputs import outcome_of
+
+        outcome = None if data.task == "objective" else outcome_of(self.model, data, "test")
+        Recorder(self.folder).log_text(summary(self.model), "model_summary.txt")
+        history = Run(self.folder).history
+        return illustrated(Recorder(self.folder), history, self.folder.name, outcome, data, self.progress.say)
+
     def _package(self, data: Dataset) -> None:
         """Put the model that a store serves beside the run: raw units in, probabilities out."""
         if self.sender is None or data.task == "objective":  # an objective predicts nothing
             return
+        from fdl_zoo.artifacts.interface import FILE, Interface
         from fdl_zoo.artifacts.load import load_file
-        from fdl_zoo.tracking.mlflow import package_model
+        from fdl_zoo.artifacts.package import package
 
-        versions = self.folder.facts["versions"]
         # Reading a model of several workers would wait for them; its file is the same model on one device.
         alone = self.spec.strategy != "multiworker"
-        package_model(
-            self.model if alone else load_file(self.folder.checkpoints / "last.keras"),
-            self.folder.model,
-            input_example=raw_examples(data),
-            class_names=data.class_names,
-            normalization=data.normalization,
-            task=data.task,
-            requires=[f"{name}=={versions[name]}" for name in ("fdl-zoo", *provenance.plugins(self.spec))],
-        )
+        model = self.model if alone else load_file(self.folder.checkpoints / "last.keras")
+        package(model, self.folder, Interface.load(self.folder.path / FILE))
 
 
 def seen_before(initial: Initial, spec: RunSpec) -> str:
@@ -323,12 +337,6 @@ def seen_before(initial: Initial, spec: RunSpec) -> str:
         f"the weights {initial.given} were trained on the splits of data.seed={seed.default}: with {given} they have"
         " seen most of the test split"
     )
-
-
-def raw_examples(data: Dataset, count: int = 3) -> np.ndarray:
-    """A few examples [count, ...] in the units in which a user has them; word numbers stay whole numbers."""
-    examples, _ = data.train.take(np.arange(min(count, len(data.train))))
-    return examples if examples.dtype.kind in "iu" else data.normalization.invert(examples)
 
 
 def build_model(spec: RunSpec, data: Dataset, initialize: Callable[[Any], None] | None = None) -> Any:
@@ -362,6 +370,9 @@ def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any, Any
     A full-batch optimizer's accepted point comes first, so that all others see it; checkpoints, the path of the weights
     and the watch are in every run, and those that the user configures replace them.
     """
+    from fdl_zoo.training.tensorboard import NAME as TENSORBOARD
+    from fdl_zoo.training.tensorboard import KeepTensorBoard, options_in_run
+
     named = list(spec.callbacks)
     optimizer = catalogue.optimizers.find(spec.optimizer.name)
     if "full_batch" in optimizer.card.capabilities:
@@ -371,9 +382,12 @@ def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any, Any
     if not any(each.name == "weight_path" for each in named):
         named.append(EntryReference(name="weight_path"))
     named = [each for each in named if each.name != "terminate_on_nan"] + [EntryReference(name="terminate_on_nan")]
-    made = [catalogue.create_callback(each.name, context, **each.options) for each in named]
+    made = [catalogue.create_callback(each.name, context, **options_in_run(each, context)) for each in named]
     names = [catalogue.callbacks.find(each.name).name for each in named]
-    return made, made[names.index("checkpoint")], made[-1]
+    checkpoint, watch = made[names.index("checkpoint")], made[-1]
+    if TENSORBOARD in names:
+        made.append(KeepTensorBoard(context))
+    return made, checkpoint, watch
 
 
 def make_batches(data: Dataset, spec: RunSpec) -> Any:

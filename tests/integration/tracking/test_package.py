@@ -152,11 +152,11 @@ def test_a_model_of_words_takes_whole_numbers(tmp_path):
 
 
 def test_examples_of_words_are_kept_as_they_are():
+    from fdl_zoo.artifacts.interface import Interface
     from fdl_zoo.data import Dataset, Split
-    from fdl_zoo.training.session import raw_examples
 
     words = Split(np.arange(12, dtype=np.int32).reshape(4, 3), np.arange(4) % 2)
-    assert raw_examples(Dataset(words, words, words, (3,), 1, "binary")).dtype == np.int32
+    assert Interface.of(Dataset(words, words, words, (3,), 1, "binary")).example.dtype == np.int32
     pixels = Split(np.full((4, 3), 0.5, np.float32), np.arange(4) % 2)
-    raw = raw_examples(Dataset(pixels, pixels, pixels, (3,), 2, "classification", normalization=Normalization(0, 16)))
-    np.testing.assert_array_equal(raw, np.full((3, 3), 8, np.float32))
+    data = Dataset(pixels, pixels, pixels, (3,), 2, "classification", normalization=Normalization(0, 16))
+    np.testing.assert_array_equal(Interface.of(data).example[:3], np.full((3, 3), 8, np.float32))

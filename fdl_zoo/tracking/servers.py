@@ -1,0 +1,95 @@
+"""Server processes on this machine: started on a free port, waited for until they answer, ended with their starter."""
+
+import ipaddress
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fdl_zoo.errors import InvalidOption, TrackingError
+
+READY_SECONDS = 60.0
+# On Linux the kernel ends the server when this process ends, however it ends; the server then ends its worker.
+_START = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+os.execv(sys.executable, [sys.executable, "-m", "mlflow", *sys.argv[1:]])
+"""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens on `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def free_port(what: str, host: str, port: int | None) -> int:
+    """The port to listen on: the given one, or one that is free.
+
+    Raises:
+        InvalidOption: It cannot be listened on.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port or 0))
+        except OSError as error:
+            where = host if port is None else f"{host}:{port}"
+            raise InvalidOption(f"{what} cannot listen on {where}: {error.strerror}; leave --port out.") from error
+        return listener.getsockname()[1]
+
+
+def address(host: str, port: int) -> str:
+    """Where a browser of this machine finds it."""
+    return f"http://{'127.0.0.1' if host in ('', '0.0.0.0') else f'[{host}]' if ':' in host else host}:{port}"
+
+
+def start(arguments: Sequence[str], settings: Mapping[str, str], log: Path) -> subprocess.Popen:
+    """Starts `mlflow ARGUMENTS` with its output in `log`. What is secret goes by the environment."""
+    with open(log, "wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-c", _START, *arguments],
+            env=os.environ | settings,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def wait_until_ready(what: str, process: subprocess.Popen, url: str, log: Path, seconds: float) -> None:
+    """Waits until the server answers at `/health`.
+
+    Raises:
+        TrackingError: It ended, or does not answer in time.
+    """
+    deadline = time.monotonic() + seconds
+    # A proxy of the environment has no business between this process and its own server.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise TrackingError(f"{what} did not start; its server says why in {log}.")
+        try:
+            with opener.open(f"{url}/health", timeout=1) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    raise TrackingError(f"{what} did not answer within {seconds:g} s; its server may say why in {log}.")
+
+
+def stop(process: subprocess.Popen, timeout: float = 10.0) -> None:
+    """Ends a server and its worker."""
+    process.terminate()
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
