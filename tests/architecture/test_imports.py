@@ -75,7 +75,6 @@ EXCEPTIONS = {
     ("backend.py", "fdl_zoo.models"): "loading Keras registers our layers, so that files that name them load",
     ("backend.py", "fdl_zoo.optimizers"): "likewise our optimizers",
     ("backend.py", "fdl_zoo.training.losses"): "likewise our losses",
-    ("backend.py", "fdl_zoo.training.losses"): "likewise our losses, without which a model that has one does not load",
     ("__init__.py", "fdl_zoo.optimizers"): "where Keras is loaded already, importing fdl_zoo does the same",
     ("datasets/digits_rows.py", "fdl_zoo.datasets.digits"): "the same images in the same splits, row by row",
     ("tracking/mlflow.py", "mlflow"): "the one file that knows MLflow",
