@@ -1,8 +1,9 @@
 """Arrays that stay on disk: mapped into memory, inside an `.npz` file or written once, and read a batch at a time."""
 
+import mmap
 import os
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,15 @@ def written(file: Path, blocks: Iterable[np.ndarray], count: int) -> np.ndarray:
     return np.load(file, mmap_mode="r")
 
 
+def forget(array: np.ndarray) -> None:
+    """Give back the memory that holds what was read of a mapped file; the system keeps it cached as it sees fit."""
+    source = array
+    while isinstance(source, np.ndarray):
+        source = source.base
+    if isinstance(source, mmap.mmap):
+        source.madvise(mmap.MADV_DONTNEED)
+
+
 def fitted(raw: np.ndarray, rows: np.ndarray) -> Normalization:
     """Mean and deviation per feature of the last axis over some examples, read in blocks: constant memory.
 
@@ -62,10 +72,16 @@ def fitted(raw: np.ndarray, rows: np.ndarray) -> Normalization:
     """
     axes, values = tuple(range(raw.ndim - 1)), len(rows) * int(np.prod(raw.shape[1:-1]))
     blocks = [np.sort(rows)[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
-    mean = sum(raw[block].sum(axis=axes, dtype=np.float64) for block in blocks) / values
-    squares = sum(np.square(raw[block] - mean).sum(axis=axes, dtype=np.float64) for block in blocks)
+    mean = sum(each.sum(axis=axes, dtype=np.float64) for each in _read(raw, blocks)) / values
+    squares = sum(np.square(each - mean).sum(axis=axes, dtype=np.float64) for each in _read(raw, blocks))
     deviation = np.sqrt(squares / values)
     return Normalization(mean, np.where(deviation > 0, deviation, 1.0))
+
+
+def _read(raw: np.ndarray, blocks: list[np.ndarray]) -> Iterator[np.ndarray]:
+    for block in blocks:
+        yield raw[block]
+        forget(raw)
 
 
 class MappedSplit(Split):
@@ -88,4 +104,6 @@ class MappedSplit(Split):
     def take(self, indices: np.ndarray, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """The examples at `indices` [n] and their targets [n, ...]."""
         rows = self.rows[indices]
-        return self.prepare(self.raw[rows]), self.targets[rows]
+        found = self.prepare(self.raw[rows]), self.targets[rows]
+        forget(self.raw)
+        return found

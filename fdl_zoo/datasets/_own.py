@@ -6,7 +6,7 @@ import numpy as np
 
 from fdl_zoo.data import Dataset, Normalization, Split, split_indices
 from fdl_zoo.data_checks import check
-from fdl_zoo.datasets._mapped import BLOCK, MappedSplit, fitted
+from fdl_zoo.datasets._mapped import BLOCK, MappedSplit, fitted, forget
 from fdl_zoo.errors import InvalidData
 
 
@@ -86,6 +86,7 @@ def _check_finite(raw: np.ndarray, where: str) -> None:
             raise InvalidData(
                 f"{where} cannot be used: example {example} has NaN or infinity; leave it out or fill it."
             )
+        forget(raw)
 
 
 def _normalization(raw: np.ndarray, train: np.ndarray) -> Normalization:
