@@ -11,6 +11,7 @@ import numpy as np
 from fdl_zoo.data import Normalization, Split
 
 BLOCK = 1024
+FEW = 16
 
 
 def mapped(file: Path, name: str) -> np.ndarray | None:
@@ -84,6 +85,15 @@ def _read(raw: np.ndarray, blocks: list[np.ndarray]) -> Iterator[np.ndarray]:
         forget(raw)
 
 
+def _gathered(raw: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Rows in any order, few at a time: to touch one of them may map megabytes around it into memory."""
+    found = np.empty((len(rows), *raw.shape[1:]), raw.dtype)
+    for start in range(0, len(rows), FEW):
+        found[start : start + FEW] = raw[rows[start : start + FEW]]
+        forget(raw)
+    return found
+
+
 class MappedSplit(Split):
     """Some rows of an array on disk, normalized as they are taken."""
 
@@ -104,6 +114,4 @@ class MappedSplit(Split):
     def take(self, indices: np.ndarray, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """The examples at `indices` [n] and their targets [n, ...]."""
         rows = self.rows[indices]
-        found = self.prepare(self.raw[rows]), self.targets[rows]
-        forget(self.raw)
-        return found
+        return self.prepare(_gathered(self.raw, rows)), self.targets[rows]
