@@ -1,12 +1,17 @@
 """Training through `fdl.accelerate` against a hand-written Keras `fit` on NumPy arrays, interleaved in one run.
 
 `python tests/benchmarks/training.py [CASE ...]`: milliseconds per step of 100 examples, the lowest quarter of the
-rounds, and the ratio that each case is wanted to reach. The MLP is also held against forward and backward alone.
+rounds, and the ratio that each case is wanted to reach. The MLP is also held against forward and backward alone. Where
+FDL_ZOO_TORCH_PYTHON names a Python with torch 2.13.0, that trains beside them, eager, with fused Adam.
 """
 
+import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -32,14 +37,14 @@ def convnet() -> tuple[tuple[int, ...], list]:
     return (28, 28, 1), [*body, LAYERS.Dense(1024, activation="relu"), LAYERS.Dropout(0.5)]
 
 
-# name: (network, steps per epoch, optimizer, wanted ratio of Keras's time to ours)
-CASES: dict[str, tuple[Callable, int, str, float]] = {
-    "softmax regression 64-10": (lambda: dense(64), 100, "sgd", 8.0),
-    "softmax regression 784-10": (lambda: dense(784), 100, "sgd", 5.0),
-    "MLP 784-256-256-10": (lambda: dense(784, 256, 256), 100, "adam", 2.5),
-    "convnet 28x28": (convnet, 10, "adam", 1.0),
-    "lstm, 100 steps": (lambda: ((100, 2), [LAYERS.LSTM(64)]), 20, "adam", 1.5),
-    "rnn, 100 steps": (lambda: ((100, 2), [LAYERS.SimpleRNN(64)]), 20, "adam", 2.0),
+# name: (network, steps per epoch, optimizer, wanted ratio of Keras's time to ours, and of torch's)
+CASES: dict[str, tuple[Callable, int, str, float, float | None]] = {
+    "softmax regression 64-10": (lambda: dense(64), 100, "sgd", 8.0, 1.5),
+    "softmax regression 784-10": (lambda: dense(784), 100, "sgd", 5.0, 1.2),
+    "MLP 784-256-256-10": (lambda: dense(784, 256, 256), 100, "adam", 2.5, 1.0),
+    "convnet 28x28": (convnet, 10, "adam", 1.0, None),
+    "lstm, 100 steps": (lambda: ((100, 2), [LAYERS.LSTM(64)]), 20, "adam", 1.5, 1.1),
+    "rnn, 100 steps": (lambda: ((100, 2), [LAYERS.SimpleRNN(64)]), 20, "adam", 2.0, 1.8),
 }
 
 
@@ -84,9 +89,30 @@ def interleaved(functions: dict[str, Callable[[], object]]) -> dict[str, float]:
     return {name: float(np.quantile(each, 0.25)) for name, each in times.items()}
 
 
+@contextmanager
+def torch_beside(name: str, steps: int) -> Iterator[dict[str, Callable[[], object]]]:
+    """Two epochs of torch as a function, in a process of its own; none where it is not installed."""
+    python = os.environ.get("FDL_ZOO_TORCH_PYTHON")
+    if not python:
+        yield {}
+        return
+    command = [python, str(Path(__file__).with_name("_torch_side.py")), name, str(steps)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def train() -> None:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "done\n"
+
+        yield {"torch": train}
+        process.stdin.close()
+
+
 def measure(name: str) -> tuple[list[str], str]:
     """The row of a case, and what the engine chose for it."""
-    network, steps, optimizer, wanted = CASES[name]
+    network, steps, optimizer, wanted, wanted_torch = CASES[name]
     shape, plain = compiled(network, optimizer)
     _, model = compiled(network, optimizer)
     random = np.random.default_rng(0)
@@ -99,23 +125,27 @@ def measure(name: str) -> tuple[list[str], str]:
     }
     if name.startswith("MLP"):
         functions["bare"] = gradients_alone(compiled(network, optimizer)[1], x, y)
-    times = interleaved(functions)
+    with torch_beside(name, steps) as torch:
+        times = interleaved(functions | torch)
     per_step = {each: seconds / steps / (1 if each == "bare" else 2) * 1e3 for each, seconds in times.items()}
     bare = f"{per_step['ours'] / per_step['bare']:.2f}" if "bare" in per_step else ""
-    row = [name, f"{per_step['keras']:.3f}", f"{per_step['ours']:.3f}"]
-    return [*row, f"{per_step['keras'] / per_step['ours']:.2f}", f"{wanted:.1f}", bare], f"blocks of {feed.block} steps"
+    row = [name, *(f"{per_step[each]:.3f}" if each in per_step else "" for each in ("keras", "torch", "ours"))]
+    row += [f"{per_step['keras'] / per_step['ours']:.2f}", f"{wanted:.1f}"]
+    row += [f"{per_step['torch'] / per_step['ours']:.2f}" if "torch" in per_step else "", f"{wanted_torch or ''}"]
+    return [*row, bare], f"blocks of {feed.block} steps"
 
 
 def main() -> None:
     """Measure the cases that are named, or all."""
     table = Table(title="Milliseconds per step of 100 examples")
-    for column in ("case", "Keras fit", "accelerated", "ratio", "wanted", "to forward + backward"):
+    columns = ("Keras fit", "torch", "ours", "to Keras", "wanted", "to torch", "wanted", "to forward + backward")
+    for column in ("case", *columns):
         table.add_column(column, justify="left" if column == "case" else "right")
     for name in [case for case in CASES if not sys.argv[1:] or any(word in case for word in sys.argv[1:])]:
         row, chosen = measure(name)
         print(f"{name}: {chosen}", flush=True)
         table.add_row(*row)
-    Console(width=100).print(table)
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":
