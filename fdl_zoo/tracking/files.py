@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,19 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def link_whole(existing: Path, path: Path) -> None:
+    """Gives a file that is whole a second name, in the place of what has that name; without hard links it is copied."""
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    try:
+        try:
+            os.link(existing, temporary)
+        except OSError:  # a file system that has no such thing
+            shutil.copyfile(existing, temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ check sums, so that a damaged file is noticed and the one before it used.
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from fdl_zoo.errors import InvalidData
-from fdl_zoo.tracking.files import write_whole
+from fdl_zoo.tracking.files import link_whole, write_whole
 from fdl_zoo.training.strategy import assign_replicas, replica_values
 
 KEPT = 2
@@ -110,19 +110,19 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def write(self, state: State) -> None:
-        """Write a state, and remove all but the newest two.
+    def write(self, state: State, names: Set[str] = frozenset({"last"})) -> None:
+        """Write a state as the newest (`last`), the best so far (`best`), or both in one file; the newest two are kept.
 
         Raises:
             OSError: The disk is full or gone; the checkpoints before it are there still.
         """
-        write_whole(self.folder / f"state-{state.epoch:06d}-{state.step:09d}.npz", lambda file: _write(file, state))
+        newest = self.folder / f"state-{state.epoch:06d}-{state.step:09d}.npz"
+        path = newest if "last" in names else self.folder / BEST
+        write_whole(path, lambda file: _write(file, state))
+        if names == {"best", "last"}:
+            link_whole(newest, self.folder / BEST)
         for old in self._states()[KEPT:]:
             old.unlink(missing_ok=True)
-
-    def write_best(self, state: State) -> None:
-        """Write a state as the best so far."""
-        write_whole(self.folder / BEST, lambda file: _write(file, state))
 
     def newest(self, warn: Callable[[str], None]) -> State | None:
         """The newest state that can be read; None where there is none.

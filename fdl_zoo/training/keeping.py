@@ -75,16 +75,13 @@ class Keeping(keras.callbacks.Callback):
         self.checkpoints, self.feed, self.when = checkpoints, feed, when
         self.seed, self.signals, self.say, self.start = seed, signals, say, start
         self.others: Sequence[keras.callbacks.Callback] = ()
-        self._due = False
+        self._due: set[str] = set()
         self._epoch = self._steps = self._written_steps = 0
         self._written_at = 0.0
 
     def keep(self, name: str) -> None:
-        """Called by the callback `checkpoint`: `best` is written now, `last` once the epoch's callbacks are done."""
-        if name == "best":
-            self._try(lambda: self.checkpoints.write_best(self._state(self._epoch + 1, 0)))
-        else:
-            self._due = True
+        """Called by the callback `checkpoint`: what is due is written once all callbacks are done with the epoch."""
+        self._due.add(name)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Take up the state to go on from: weights, optimizer, and each callback's own."""
@@ -129,9 +126,10 @@ class Keeping(keras.callbacks.Callback):
         """Write the state after this epoch where it is due; one that is not finite never replaces a good one."""
         over = self.model.stop_training or epoch + 1 == self.params["epochs"] or self.signals.pending
         finite = all(math.isfinite(value) for name, value in (logs or {}).items() if name.endswith("loss"))
-        if (self._due or over) and finite:
-            self._try(lambda: self.checkpoints.write(self._state(epoch + 1, 0)))
-        self._due = False
+        if finite and (self._due or over):
+            state, names = self._state(epoch + 1, 0), self._due | ({"last"} if over else set())
+            self._try(lambda: self.checkpoints.write(state, names))
+        self._due = set()
         self.signals.raise_pending()
 
     def _state(self, epoch: int, step: int) -> State:

@@ -200,7 +200,7 @@ def test_a_signal_saves_a_checkpoint_and_says_how_to_resume(number, error, tmp_p
 
 
 def test_a_full_disk_takes_no_training_with_it(tmp_path, monkeypatch, capsys):
-    def full(self, state):
+    def full(self, state, names):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Checkpoints, "write", full)
