@@ -14,7 +14,7 @@ def main() -> int:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("keras", "tensorflow", "mlflow"))
     print(f"{datetime.date.today()}, {platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, {versions}")
     here = Path(__file__).parent
-    scripts = sorted(path for path in here.glob("[!_]*.py") if path.name != "run.py")
+    scripts = sorted(path for path in here.glob("[!_]*.py") if path.name not in ("run.py", "gpu.py"))
     worst = 0
     for script in scripts:
         print(f"\n== {script.stem}", flush=True)
