@@ -39,15 +39,14 @@ def configuration(workers, index):
     return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
 
 
-def test_two_workers_give_what_one_device_gives(tmp_path):
-    same = {"epochs": 2, "seed": 1, "precision": "float64"}
+@pytest.mark.parametrize(("optimizer", "batch"), [("adam", 100), ("lbfgs", "full")])
+def test_two_workers_give_what_one_device_gives(optimizer, batch, tmp_path):
+    same = {"epochs": 2, "seed": 1, "precision": "float64", "optimizer": optimizer, "batch_size": batch}
     flags = ["--epochs", "2", "--seed", "1", "--precision", "float64", "--set", "model.units=[32]"]
-    finished(start(tmp_path, *TRAIN, "--workers", "2", *flags))
+    finished(start(tmp_path, *TRAIN, "--workers", "2", *flags, "--optimizer", optimizer, "--batch-size", str(batch)))
     double = fdl.find_run("last", root=tmp_path / "mlruns")
     model = {"name": "mlp", "units": (32,)}
-    single = fdl.train(
-        model, batch_size=100, root=tmp_path / "single", progress=Silent(), settings=["tracking.enabled=false"], **same
-    )
+    single = fdl.train(model, root=tmp_path / "single", progress=Silent(), settings=["tracking.enabled=false"], **same)
     for one, two in zip(single.model.get_weights(), double.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-10)
     # Keras's loss metric counts the replicas' shares of an uneven last batch (37 examples) as equal.
