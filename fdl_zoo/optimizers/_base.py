@@ -133,7 +133,7 @@ class BaseOptimizer(keras.optimizers.Optimizer):
         if strategy.num_replicas_in_sync > 1:
             context = tf.distribute.get_replica_context()
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-            if totals:  # by themselves: between workers TensorFlow packs what is reduced together, and these are float64
+            if totals:  # by themselves: workers pack what they reduce together, and these are float64
                 totals = context.all_reduce(tf.distribute.ReduceOp.SUM, totals)
         tf.__internal__.distribute.interim.maybe_merge_call(
             self._update_replicas, strategy, gradients, list(trainable_variables), totals

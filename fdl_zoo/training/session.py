@@ -348,6 +348,7 @@ def build_model(spec: RunSpec, data: Dataset, initialize: Callable[[Any], None] 
         initialize: Puts first weights into the model before it is compiled; a fresh or resumed run needs none.
     """
     from fdl_zoo.training.losses import make_loss, make_metrics
+    from fdl_zoo.training.strategy import synchronize
 
     model = catalogue.create_model(
         spec.model.name, input_shape=data.input_shape, num_outputs=data.num_outputs, **spec.model.options
@@ -355,6 +356,7 @@ def build_model(spec: RunSpec, data: Dataset, initialize: Callable[[Any], None] 
     if initialize is not None:
         initialize(model)
     freeze(model, spec.freeze)
+    synchronize(model)
     model.compile(
         optimizer=catalogue.create_optimizer(spec.optimizer.name, **spec.optimizer.options),
         loss=make_loss(data.task, spec.loss),

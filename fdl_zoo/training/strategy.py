@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -66,6 +67,17 @@ def replica_numbers(strategy: Any) -> range:
         return range(strategy.num_replicas_in_sync)
     here = len(strategy.extended.worker_devices)
     return range(resolver.task_id * here, (resolver.task_id + 1) * here)
+
+
+def synchronize(model: Any) -> None:
+    """Let batch normalization take its moments over the whole batch, where several replicas have a part of it each.
+
+    Otherwise each replica would normalize by its own examples, and keep moving averages of its own.
+    """
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        for layer in model._flatten_layers():
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.synchronized = True
 
 
 def local_index(strategy: Any, context: Any) -> int:

@@ -218,10 +218,11 @@ def test_what_is_refused_before_the_first_step_leaves_nothing(given, error, says
     assert not list(tmp_path.iterdir())
 
 
-def test_two_devices_mirror_the_model(two_replicas, tmp_path):
+@pytest.mark.parametrize("model", ["logistic_regression", {"name": "mlp", "units": (16,), "batch_norm": True}])
+def test_two_devices_mirror_the_model(model, two_replicas, tmp_path):
     same = {"epochs": 2, "batch_size": 100, "drop_remainder": True, "precision": "float64", "root": tmp_path}
-    single = fdl.train("logistic_regression", devices="cpu:0", **same, **QUIET)
-    double = fdl.train("logistic_regression", devices="cpu:0,cpu:1", **same, **QUIET)
+    single = fdl.train(model, data="digits", devices="cpu:0", **same, **QUIET)
+    double = fdl.train(model, data="digits", devices="cpu:0,cpu:1", **same, **QUIET)
     assert double.folder.facts["chosen"]["devices"] == ["CPU:0", "CPU:1"]
     for one, two in zip(single.model.get_weights(), double.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-10)
