@@ -19,7 +19,8 @@ def measure(quick, folder):
     left = {name: float(found[name][half - 1] / found[name][0]) for name in ("adagrad", "rmsprop")}
     rise = {name: float(found[name][-1] / found[name][half - 1]) for name in left}
     return Result(
-        f"AdaGrad's rate falls to {left['adagrad']:.3f} of its first and on the flat part changes {rise['adagrad']:.4f}-fold;"
+        f"AdaGrad's rate falls to {left['adagrad']:.3f} of its first, then"
+        f" changes {rise['adagrad']:.4f}-fold on the flat part;"
         f" RMSProp's to {left['rmsprop']:.2f}, then {rise['rmsprop']:.0f}-fold",
         left["adagrad"] < 0.1 and rise["adagrad"] <= 1 and rise["rmsprop"] > 10,
     )

@@ -21,7 +21,7 @@ def measure(quick, folder):
     for seed in range(1 if quick else 3):
         for name, found in errors.items():
             run = train(
-                folder, {"name": name, "units": 32}, data=data, epochs=1 if quick else 15, seed=seed,
+                folder, {"name": name, "units": 32}, data=data, epochs=1 if quick else 12, seed=seed,
                 callbacks=["lstm_gates"] if name == "lstm" else [],
             )  # fmt: skip
             found.append(run.metrics["test_loss"])

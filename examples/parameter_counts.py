@@ -1,6 +1,6 @@
 """Parameters of dense and of convolutional layers by image size, and the sizes of a convolution's output.
 
-CHAPTER   Vanilla Deep NNs don't scale; Convolutional Layer
+CHAPTER   Vanilla Deep NNs don’t scale; Convolutional Layer
 CLAIM     A dense layer's weights grow with the image, a convolution's do not. Of filters of extent e, stride s and zero
           padding p the output is (in - e + 2 p) / s + 1 wide and high, and as deep as there are filters.
 EXPECTED  784 weights per neuron at 28x28, 120,000 at 200x200 in colour; the filters' number of weights stays the same;
