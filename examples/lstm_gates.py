@@ -26,7 +26,8 @@ def measure(quick, folder):
             )  # fmt: skip
             found.append(run.metrics["test_loss"])
             if name == "lstm":
-                kept.append(run.history["gate/keep"][-1])
+                looks = [line["metrics"] for line in run.folder.history()]
+                kept.append([look["gate/keep"] for look in looks if "gate/keep" in look][-1])
                 shutil.copytree(run.path / "artifacts" / "lstm_gates", folder / "lstm_gates", dirs_exist_ok=True)
     (folder / "errors.json").write_text(json.dumps(errors | {"keep_gate": kept}))
     table = ", ".join(f"{name} {spread(values, 4)}" for name, values in errors.items())
