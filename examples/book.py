@@ -70,6 +70,7 @@ def main() -> None:
         subprocess.run([sys.executable, HERE / f"{name}.py", "-o", place], check=True)
         results[name] = json.loads((place / "result.json").read_text())
         kept.write_text(json.dumps(dict(sorted(results.items())), indent=1, ensure_ascii=False) + "\n")
+        readme.write_text(written(readme.read_text(), results))  # now, in case a later one fails
     readme.write_text(written(readme.read_text(), results))
 
 
