@@ -20,7 +20,7 @@ def measure(quick, folder):
     found = fdl.compare(
         "logistic_regression" if quick else "mlp", root=folder / "mlruns", say=lambda text: None, jobs=1,
         vary=[f"optimizer={','.join(names)}", "seed=0" if quick else "seed=0..2"], epochs=1 if quick else 8,
-        learning_rates="1e-2..1e-1:log1" if quick else "1e-3..1e-1:log2", settings=["tracking.enabled=false"],
+        learning_rates="1e-2..1e-1:log1" if quick else "1e-3..1e-1:log1", settings=["tracking.enabled=false"],
     )  # fmt: skip
     for file in found.figures:
         shutil.copy(file, folder)
