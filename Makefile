@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: train test test-slow test-long bench lint clean
+.PHONY: train test test-slow test-long bench book lint clean
 
 train: $(READY)
 	@$(BIN)/fdl train mlp --data digits
@@ -22,6 +22,9 @@ test-long: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/run.py
+
+book: $(READY)
+	$(BIN)/python examples/book.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
