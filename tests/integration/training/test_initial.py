@@ -146,6 +146,7 @@ class Stops(Silent):
 
 
 @pytest.mark.parametrize("altered", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_a_run_that_is_resumed_at_its_beginning_starts_from_the_same_weights(first, root, tmp_path, altered):
     file = tmp_path / "first.weights.h5"
     fdl.load_model(first.model_path).save_weights(file)

@@ -167,7 +167,10 @@ def test_replicas_draw_different_masks_and_epochs_too(two_replicas):
     assert len(states) == 2 * 2 * 2
 
 
-@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)])
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(signal.SIGTERM, Terminated), pytest.param(signal.SIGINT, KeyboardInterrupt, marks=pytest.mark.slow)],
+)
 def test_a_signal_saves_a_checkpoint_and_says_how_to_resume(number, error, tmp_path, copier, capsys):
     whole, _ = trained_with_copies(SCHEDULE | {"block": 7}, tmp_path / "whole")
 

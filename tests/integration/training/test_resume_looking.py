@@ -35,6 +35,7 @@ def copier():
     catalogue.callbacks._withdraw("copier", None)
 
 
+@pytest.mark.slow
 def test_path_and_looks_are_those_of_a_run_that_was_not_killed(tmp_path, copier):
     whole = fdl.train(
         {"name": "lstm", "units": 4},
