@@ -12,7 +12,9 @@ README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
 CONSOLE = [text for kind, text in BLOCKS if kind == "console"]
 PYTHON = [text for kind, text in BLOCKS if kind == "python"]
-TRAINS = re.compile(r"fdl train (?!mpl|.*--explain|.*=1\.5)|--layers")
+TRAINS = re.compile(
+    r"fdl train (?!mpl|.*--explain|.*=1\.5)|--layers|fdl (rerun|evaluate|predict|export|register|surface|find-lr) "
+)
 
 
 def commands(block):
