@@ -14,6 +14,7 @@ FAST = {
     "adaptive_rates", "backpropagation", "batch_sizes", "error_surface", "gradient_descent", "logistic_regression",
     "own_dataset", "parameter_counts", "regularisation", "rnn_unrolled", "saddle_points", "stacked_convolutions",
 }  # fmt: skip
+SLOW = {"bfgs_fit", "lstm_gates", "momentum", "plugin", "resume", "two_workers"}  # the rest: `make test-long`
 
 
 @pytest.fixture
@@ -26,7 +27,14 @@ def book(monkeypatch):
 
 @pytest.mark.parametrize(
     "script",
-    [pytest.param(path, id=path.stem, marks=[] if path.stem in FAST else pytest.mark.slow) for path in SCRIPTS],
+    [
+        pytest.param(
+            path,
+            id=path.stem,
+            marks=[] if path.stem in FAST else pytest.mark.slow if path.stem in SLOW else pytest.mark.long,
+        )
+        for path in SCRIPTS
+    ],
 )
 def test_an_example_runs_and_ends_with_its_verdict(script, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -108,6 +108,7 @@ def test_a_sweep_is_no_single_run(compared):
         fdl.rerun(found.name, root=root)
 
 
+@pytest.mark.long
 def test_a_child_that_fails_does_not_stop_the_others(tmp_path):
     said = []
     found = fdl.compare(
@@ -152,6 +153,7 @@ def workers_of(process):
     return [each for each in psutil.Process(process.pid).children() if "worker" in " ".join(each.cmdline())]
 
 
+@pytest.mark.long
 def test_it_is_interrupted_and_goes_on_where_it_was(tmp_path):
     arguments = ("--vary", "seed=0..3", "--epochs", "3", "--jobs", "1", "--no-tracking")
     process, _ = start(tmp_path, *arguments)

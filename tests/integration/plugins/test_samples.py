@@ -127,7 +127,7 @@ def test_installed_they_pass_their_tests_and_train_together(tmp_path):
     assert (tmp_path / trained["model_path"]).exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_reference_on_the_card_is_reached(tmp_path):
     command = [
         sys.executable,

@@ -11,7 +11,7 @@ ALL = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "bfgs", "lbfgs", "conjug
 
 
 @pytest.mark.parametrize(
-    "optimizer", [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in ALL]
+    "optimizer", [pytest.param(name, marks=[pytest.mark.long] * (name not in QUICK)) for name in ALL]
 )
 def test_an_optimizer_keeps_float32_where_layers_compute_in_bfloat16(optimizer, tmp_path):
     same = {"data": "digits", "optimizer": optimizer, "epochs": 3, "root": tmp_path, "progress": Silent()}

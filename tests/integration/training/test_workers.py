@@ -39,7 +39,7 @@ def configuration(workers, index):
     return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
 
 
-@pytest.mark.parametrize(("optimizer", "batch"), [("adam", 100), ("lbfgs", "full")])
+@pytest.mark.parametrize(("optimizer", "batch"), [("adam", 100), pytest.param("lbfgs", "full", marks=pytest.mark.long)])
 def test_two_workers_give_what_one_device_gives(optimizer, batch, tmp_path):
     same = {"epochs": 2, "seed": 1, "precision": "float64", "optimizer": optimizer, "batch_size": batch}
     flags = ["--epochs", "2", "--seed", "1", "--precision", "float64", "--set", "model.units=[32]"]
