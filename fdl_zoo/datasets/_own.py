@@ -6,7 +6,7 @@ import numpy as np
 
 from fdl_zoo.data import Dataset, Normalization, Split, split_indices
 from fdl_zoo.data_checks import check
-from fdl_zoo.datasets._mapped import BLOCK, MappedSplit, fitted, forget
+from fdl_zoo.datasets._stored import BLOCK, Stored, StoredSplit, fitted
 from fdl_zoo.errors import InvalidData
 
 
@@ -56,9 +56,15 @@ def _whole(values: np.ndarray) -> bool:
 
 
 def assembled(
-    raw: np.ndarray, y: np.ndarray, task: str, class_names: tuple[str, ...], normalize: bool, seed: int, where: str
+    raw: np.ndarray | Stored,
+    y: np.ndarray,
+    task: str,
+    class_names: tuple[str, ...],
+    normalize: bool,
+    seed: int,
+    where: str,
 ) -> Dataset:
-    """Cuts examples into splits and normalizes them; what is mapped from disk stays there.
+    """Cuts examples into splits and normalizes them; what is on disk stays there.
 
     Bytes are taken for pixels, from 0 to 1; other numbers get mean 0 and deviation 1 over the training split, each
     feature of the last axis by itself.
@@ -67,8 +73,8 @@ def assembled(
     cut = split_indices(len(raw), seed)
     normalization = _normalization(raw, cut[0]) if normalize else Normalization()
     prepare = normalization if normalize else np.asarray
-    if isinstance(raw, np.memmap):
-        parts = [MappedSplit(raw, y, rows, prepare) for rows in cut]
+    if isinstance(raw, Stored):
+        parts = [StoredSplit(raw, y, rows, prepare) for rows in cut]
     else:
         parts = [Split(prepare(raw[rows]), y[rows]) for rows in cut]
     outputs = {"classification": len(class_names), "binary": 1}.get(task) or y.shape[-1]
@@ -77,7 +83,7 @@ def assembled(
     return data
 
 
-def _check_finite(raw: np.ndarray, where: str) -> None:
+def _check_finite(raw: np.ndarray | Stored, where: str) -> None:
     """One bad value would spoil its feature in every example, so it is looked for before normalization."""
     for start in range(0, len(raw), BLOCK):
         bad = ~np.isfinite(raw[start : start + BLOCK]).reshape(min(BLOCK, len(raw) - start), -1).all(axis=1)
@@ -86,8 +92,7 @@ def _check_finite(raw: np.ndarray, where: str) -> None:
             raise InvalidData(
                 f"{where} cannot be used: example {example} has NaN or infinity; leave it out or fill it."
             )
-        forget(raw)
 
 
-def _normalization(raw: np.ndarray, train: np.ndarray) -> Normalization:
+def _normalization(raw: np.ndarray | Stored, train: np.ndarray) -> Normalization:
     return Normalization(0, 255) if raw.dtype == np.uint8 else fitted(raw, train)

@@ -1,7 +1,7 @@
 """Sets of TensorFlow Datasets, read from disk where they are prepared and fetched only after a probe of the network.
 
 What does not fit into memory stays on disk: a set prepared as array_record is read there at random; of one in TFDS's
-older format, which can only be read in order, a copy is written beside it once and mapped into memory.
+older format, which can only be read in order, a copy is written beside it once and read from there.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from PIL import Image
 
 from fdl_zoo.availability import prepared_folder, require
 from fdl_zoo.data import Dataset, Normalization, Split
-from fdl_zoo.datasets._mapped import BLOCK, MappedSplit, written
+from fdl_zoo.datasets._stored import BLOCK, Stored, StoredSplit, opened, written
 from fdl_zoo.errors import InvalidData
 
 PIXELS = Normalization(0, 255)
@@ -167,8 +167,8 @@ def inputs_and_labels(
 
 def _copied(
     prepared: tfds.core.DatasetBuilder, split: str, feature: str, label: str, size: tuple[int, int] | None, count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The map of a copy beside the prepared set, written at the first use, and the labels."""
+) -> tuple[Stored, np.ndarray]:
+    """A copy on disk beside the prepared set, written at the first use, and the labels."""
     name = "-".join([split, *map(str, size or ())])
     folder = Path(prepared.data_dir) / "fdl_zoo"
     inputs, targets = folder / f"{name}-x.npy", folder / f"{name}-y.npy"
@@ -191,14 +191,14 @@ def _copied(
                 f"{prepared.info.name} cannot be read at random: {error.strerror} at {folder}, where a copy is needed; "
                 "make room there, or prepare the set as array_record."
             ) from error
-    return np.load(inputs, mmap_mode="r"), np.load(targets)
+    return opened(inputs), np.load(targets)
 
 
 def split_of(raw: Any, labels: np.ndarray, rows: np.ndarray, normalization: Normalization) -> Split:
     """Some rows of raw inputs as a split: in memory where they are, else read as they are asked for."""
     if type(raw) is np.ndarray:
         return Split(normalization(raw[rows]), labels[rows])
-    return MappedSplit(raw, labels, rows, normalization)
+    return StoredSplit(raw, labels, rows, normalization)
 
 
 def held_out(count: int, seed: int, share: int) -> tuple[np.ndarray, np.ndarray]:

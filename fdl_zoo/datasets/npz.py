@@ -1,6 +1,7 @@
 """The user's own arrays: a NumPy file `.npz` with the arrays `x` [examples, ...] and `y` [examples, ...].
 
-A file of more than one gigabyte that `np.savez` wrote is read from disk a batch at a time; a compressed one cannot be.
+A file of more than one gigabyte that `np.savez` wrote is read from disk a batch at a time; a compressed one, or one
+stored column by column, is read into memory.
 """
 
 import zipfile
@@ -12,7 +13,7 @@ import numpy as np
 from fdl_zoo.card import Card
 from fdl_zoo.data import Dataset
 from fdl_zoo.datasets import _own
-from fdl_zoo.datasets._mapped import mapped
+from fdl_zoo.datasets._stored import Stored, array_in
 from fdl_zoo.errors import InvalidData
 
 CARD = Card(tags=("own",), ranges={"seed": "[0, inf)"})
@@ -46,14 +47,14 @@ def build(
     return _own.assembled(x, *_own.targets(y, task, str(file)), normalize, seed, str(file))
 
 
-def _arrays(file: Path) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(file: Path) -> tuple[np.ndarray | Stored, np.ndarray]:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             missing = [name for name in ("x", "y") if name not in getattr(stored, "files", ())]
             if missing:
                 known = ", ".join(getattr(stored, "files", ())) or "none"
                 raise InvalidData(f"{file} cannot be used: it lacks the array {missing[0]}; its arrays are: {known}.")
-            inputs = mapped(file, "x") if file.stat().st_size > IN_MEMORY else None
+            inputs = array_in(file, "x") if file.stat().st_size > IN_MEMORY else None
             return stored["x"] if inputs is None else inputs, stored["y"]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InvalidData(f"{file} cannot be read as .npz: {error}; write it with np.savez(path, x=x, y=y).") from error

@@ -13,7 +13,7 @@ from fdl_zoo.card import Card
 from fdl_zoo.data import Dataset, split_indices
 from fdl_zoo.datasets import _tfds
 from fdl_zoo.datasets._augment import augmented
-from fdl_zoo.datasets._mapped import fitted
+from fdl_zoo.datasets._stored import fitted
 from fdl_zoo.errors import InvalidData
 
 CARD = Card(

@@ -6,7 +6,7 @@ from PIL import Image
 
 from fdl_zoo.data import Dataset, Split
 from fdl_zoo.data_checks import check
-from fdl_zoo.datasets import _mapped, csv, folder, npz
+from fdl_zoo.datasets import _stored, csv, folder, npz
 from fdl_zoo.errors import InvalidData
 
 X = np.random.default_rng(0).normal(5, 3, (40, 3))
@@ -81,8 +81,8 @@ def test_npz_for_two_classes(tmp_path):
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize(
     "x",
-    [X, X.astype(np.float32), np.asfortranarray(X), X[..., None] * np.ones(4), (X * 9).astype(np.uint8)],
-    ids=["float64", "float32", "fortran", "sequences", "bytes"],
+    [X, X.astype(np.float32), X.astype(">f8"), X[..., None] * np.ones(4), (X * 9).astype(np.uint8)],
+    ids=["float64", "float32", "big-endian", "sequences", "bytes"],
 )
 def test_npz_read_from_disk_gives_what_it_gives_from_memory(tmp_path, monkeypatch, x, normalize):
     path = saved(tmp_path / "a.npz", y=LABELS / 3, x=x)
@@ -93,16 +93,32 @@ def test_npz_read_from_disk_gives_what_it_gives_from_memory(tmp_path, monkeypatc
     assert far.digest() == near.digest()
 
 
-def test_npz_compressed_is_read_into_memory(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("save", "x"), [(np.savez_compressed, X), (np.savez, np.asfortranarray(X))], ids=["compressed", "column by column"]
+)
+def test_npz_that_cannot_be_read_by_examples_is_read_into_memory(tmp_path, monkeypatch, save, x):
+    save(tmp_path / "a.npz", x=x, y=LABELS)
+    near = npz.build(path=str(tmp_path / "a.npz"))
     monkeypatch.setattr(npz, "IN_MEMORY", 0)
-    np.savez_compressed(tmp_path / "a.npz", x=X, y=LABELS)
-    assert npz.build(path=str(tmp_path / "a.npz")).train.x is not None
+    far = npz.build(path=str(tmp_path / "a.npz"))
+    assert far.train.x is not None
+    assert far.digest() == near.digest()
+
+
+def test_a_file_that_is_cut_short_while_it_is_read_is_an_error(tmp_path, monkeypatch):
+    path = saved(tmp_path / "a.npz", x=X, y=LABELS)
+    monkeypatch.setattr(npz, "IN_MEMORY", 0)
+    data = npz.build(path=path)
+    with open(path, "r+b") as file:
+        file.truncate(400)
+    with pytest.raises(OSError, match=r"a\.npz has been cut short: example \d+ is not in it"):
+        data.train.take(np.arange(len(data.train)))
 
 
 def test_normalization_read_in_blocks_is_that_of_numpy(monkeypatch):
-    monkeypatch.setattr(_mapped, "BLOCK", 7)
+    monkeypatch.setattr(_stored, "BLOCK", 7)
     rows = np.arange(0, 40, 2)
-    found = _mapped.fitted(X * 1e3 + 1e6, rows)
+    found = _stored.fitted(X * 1e3 + 1e6, rows)
     np.testing.assert_allclose(found.mean, (X * 1e3 + 1e6)[rows].mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(found.scale, (X * 1e3 + 1e6)[rows].std(axis=0), rtol=1e-9)
 

@@ -12,7 +12,7 @@ from fdl_zoo import availability
 from fdl_zoo.data import Split
 from fdl_zoo.datasets import _tfds, imdb_reviews, mnist
 from fdl_zoo.datasets import tfds as any_set
-from fdl_zoo.datasets._mapped import MappedSplit, written
+from fdl_zoo.datasets._stored import StoredSplit, written
 from fdl_zoo.errors import InvalidData, UnknownName
 from fdl_zoo.layers import make_layers
 from fdl_zoo.resolution import resolve
@@ -304,7 +304,7 @@ def test_memory_disk_and_format_make_no_difference(stored, tmp_path_factory, mon
     assert type(expected.train) is Split
     monkeypatch.setattr(_tfds, "IN_MEMORY", 0)
     for data in (any_set.build(**given), any_set.build(**given)):
-        assert type(data.train) is MappedSplit
+        assert type(data.train) is StoredSplit
         assert data.train.x is None
         assert data.digest() == expected.digest()
         order = np.array([7, 3, 3, 11])
