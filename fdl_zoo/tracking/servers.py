@@ -54,10 +54,12 @@ def address(host: str, port: int) -> str:
 
 def start(arguments: Sequence[str], settings: Mapping[str, str], log: Path) -> subprocess.Popen:
     """Starts `mlflow ARGUMENTS` with its output in `log`. What is secret goes by the environment."""
+    # MLflow starts its workers by name (`uvicorn`), and a virtual environment need not be activated to be used.
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     with open(log, "wb") as output:
         return subprocess.Popen(
             [sys.executable, "-c", _START, *arguments],
-            env=os.environ | settings,
+            env={**os.environ, **settings, "PATH": programs},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
