@@ -1,5 +1,6 @@
 """Weight path: keeps the initial weights and snapshots of those on the way, at most 50 in all (chapter 4)."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import keras
 
 from fdl_zoo.card import Card
 from fdl_zoo.data import Context
+
+_logger = logging.getLogger(__name__)
 
 CARD = Card(chapter=4, tags=("look inside",), ranges={"snapshots": "[1, inf)", "largest": "[0, inf)"})
 
@@ -48,7 +51,11 @@ class KeepPath(keras.callbacks.Callback):
                 self.path.keep(self.steps)
 
     def _keep(self, step: int) -> None:
-        self.path.write(step, self.model.get_weights())
+        try:
+            self.path.write(step, self.model.get_weights())
+        except OSError as error:  # a full disk costs the picture of a path, never the training
+            _logger.warning("The weights of step %d cannot be kept (%s): training goes on.", step, error.strerror)
+            return
         self.steps = [*(each for each in self.steps if each < step), step]
 
     def get_state(self) -> dict[str, Any]:
