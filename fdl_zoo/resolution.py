@@ -90,6 +90,7 @@ def resolve(layers: Iterable[Layer], data_dir: str | None = None) -> Resolved:
     _fill(merge)
     if "family" in data.card.capabilities:
         _pin(merge)
+    _say_full_batch(merge, optimizer)
     spec = validated(merge.values, merge.origins)
     rules.check(spec, merge.origins)
     return Resolved(spec, merge.origins, tuple(merge.notes))
@@ -181,6 +182,13 @@ def _lay_data_dir(merge: Merge, data: Entry, data_dir: str) -> None:
         merge.lay(Layer("--data-dir", {"data": {"data_dir": data_dir}}))
     else:
         merge.notes.append(f"--data-dir is not used: {data.name} needs no prepared files.")
+
+
+def _say_full_batch(merge: Merge, optimizer: Entry) -> None:
+    """A full-batch optimizer replaces the batch size that a reader of the model's card expects."""
+    origin = merge.origins.get("batch_size")
+    if merge.values.get("batch_size") == "full" and origin == f"recipe of {optimizer.name}":
+        merge.notes.append(f"batch_size is full ({origin}): each step evaluates the whole training split.")
 
 
 def _pin(merge: Merge) -> None:

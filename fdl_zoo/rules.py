@@ -24,7 +24,9 @@ def check(spec: RunSpec, origins: Mapping[str, str]) -> None:
     model = catalogue.models.find(spec.model.name)
     data = catalogue.datasets.find(spec.data.name)
     optimizer = catalogue.optimizers.find(spec.optimizer.name)
-    _full_batch(spec, origins, model, optimizer)
+    if "full_batch" in optimizer.card.capabilities:
+        _full_batch(spec, origins, optimizer)
+        _same_objective(spec, model, optimizer)
     _steps(spec)
     _task(model, data)
     _shape(model, data)
@@ -35,14 +37,21 @@ def check(spec: RunSpec, origins: Mapping[str, str]) -> None:
         availability.require(source, spec.data.options.get("data_dir"))
 
 
-def _full_batch(spec: RunSpec, origins: Mapping[str, str], model: Entry, optimizer: Entry) -> None:
-    if "full_batch" not in optimizer.card.capabilities:
-        return
+def _full_batch(spec: RunSpec, origins: Mapping[str, str], optimizer: Entry) -> None:
     if spec.batch_size != "full":
         origin = origins.get("batch_size", "default")
         raise InvalidSpec(
             f"{optimizer.name} cannot work with batch_size {spec.batch_size} ({origin}): its line search needs the loss"
             " of the whole training split; leave the batch size out, or give `full`."
+        )
+
+
+def _same_objective(spec: RunSpec, model: Entry, optimizer: Entry) -> None:
+    """A line search compares losses, so the same weights must have the same loss."""
+    if changes := spec.data.options.get("augment"):
+        raise InvalidSpec(
+            f"{optimizer.name} cannot train on {spec.data.name} with augment={list(changes)}: its line search needs"
+            " examples that stay the same from epoch to epoch; leave augment out, or choose another optimizer."
         )
     random = [f"{name}={value}" for name, value in spec.model.options.items() if name in _RANDOM_OPTIONS and value]
     if random or "random_objective" in model.card.capabilities:

@@ -165,14 +165,13 @@ def measure(spec: Any, *, low: float, high: float, steps: int) -> tuple[np.ndarr
 
     backend.load()
     from fdl_zoo.training.accelerate import install
-    from fdl_zoo.training.batches import Batches
+    from fdl_zoo.training.build import build_model, check_data, make_batches
     from fdl_zoo.training.numerics import numerics
-    from fdl_zoo.training.session import FULL_BATCH_STEPS, build_model
     from fdl_zoo.training.strategy import place
 
     placement = place(spec.devices, spec.strategy)
     data = catalogue.load_dataset(spec.data.name, **spec.data.options)
-    per_epoch = spec.steps_per_epoch or FULL_BATCH_STEPS
+    check_data(data, spec)
     with numerics(spec.seed, spec.precision):
         with placement.scope():
             model = build_model(spec, data)
@@ -182,9 +181,7 @@ def measure(spec: Any, *, low: float, high: float, steps: int) -> tuple[np.ndarr
                 loss=model.loss,
                 jit_compile=bool(spec.jit),
             )
-        batches = Batches(
-            data.train, spec.batch_size, seed=spec.seed, steps=per_epoch, drop_remainder=spec.drop_remainder
-        )
+        batches = make_batches(data, spec)
         feed, _ = install(model, batches, jit=spec.jit, block=BLOCK)
         watch = make_watch(steps)
         model.fit(feed, epochs=math.ceil(steps / len(batches)), callbacks=[watch], shuffle=False, verbose=0)

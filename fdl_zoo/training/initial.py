@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fdl_zoo import catalogue, weights
+from fdl_zoo.entry import normalise
 from fdl_zoo.errors import InvalidData, InvalidOption, InvalidSpec, UnknownName
 from fdl_zoo.resolution import Resolved
+from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import ROOT, find_folder
 
 
@@ -29,6 +31,18 @@ class Initial:
     def load(self, model: Any) -> weights.Loaded:
         """Put them into a model that is not compiled yet; see `weights.load`."""
         return weights.load(model, self.path, self.given)
+
+    def seen_before(self, spec: RunSpec) -> str:
+        """What to say where other splits than a card's weights were trained on would flatter the test result."""
+        entry = catalogue.datasets.find(spec.data.name)
+        seed, given = entry.options.get("seed"), spec.data.options.get("seed")
+        same_data = normalise(self.given) in (normalise(entry.name), normalise(entry.short_name))
+        if self.kind != "card" or not same_data or seed is None or given == seed.default:
+            return ""
+        return (
+            f"the weights {self.given} were trained on the splits of data.seed={seed.default}: with {given} they have"
+            " seen most of the test split"
+        )
 
 
 def settle(resolved: Resolved, root: str | Path = ROOT) -> tuple[Resolved, Initial | None]:

@@ -52,8 +52,8 @@ def plan(spec: RunSpec, *, verbose: bool = False) -> Plan:
     """
     backend.load(verbose)
     from fdl_zoo.training.accelerate import install
+    from fdl_zoo.training.build import build_model, check_data, make_batches, make_callbacks
     from fdl_zoo.training.numerics import numerics
-    from fdl_zoo.training.session import build_model, check_data, make_batches, make_callbacks
     from fdl_zoo.training.strategy import place
 
     placement = place(spec.devices, spec.strategy)

@@ -3,29 +3,33 @@
 import importlib
 import threading
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from fdl_zoo import backend, catalogue, data_checks
+from fdl_zoo import backend, catalogue
 from fdl_zoo.data import Context, Dataset
-from fdl_zoo.entry import normalise
 from fdl_zoo.errors import InvalidData, TrainingFailed, ZooError
-from fdl_zoo.spec import EntryReference, RunSpec
+from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking import default_uri
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.tracking.recorder import Recorder
 from fdl_zoo.tracking.sender import Sender
 from fdl_zoo.tracking.system import SystemSampler
 from fdl_zoo.training import provenance
-from fdl_zoo.training.initial import Initial, freeze, locate
+from fdl_zoo.training.build import (
+    build_model,
+    check_data,
+    evaluation_batch,
+    make_batches,
+    make_callbacks,
+    steps_per_epoch,
+)
+from fdl_zoo.training.initial import Initial, locate
 from fdl_zoo.training.interruption import Signals, Terminated
 from fdl_zoo.training.progress import Progress
 from fdl_zoo.training.run import Run
-
-FULL_BATCH_STEPS = 20
 
 
 @dataclass
@@ -164,7 +168,7 @@ class Session:
         source = {"given": initial.given, "kind": initial.kind, "file": str(initial.path.resolve())}
         self.folder.update_facts(init_from={**source, "sha256": loaded.sha256, "replaced": loaded.replaced or None})
         self.progress.say(f"weights start from {initial.given} ({initial.kind})")
-        for note in filter(None, (loaded.note, seen_before(initial, self.spec))):
+        for note in filter(None, (loaded.note, initial.seen_before(self.spec))):
             self.progress.say(note)
 
     def _say_what_is_frozen(self) -> None:
@@ -188,7 +192,7 @@ class Session:
 
     def _examples_per_epoch(self, data: Dataset) -> int:
         """What throughput is counted in: a full batch takes every example in each of its steps."""
-        steps = (self.spec.steps_per_epoch or FULL_BATCH_STEPS) if self.spec.batch_size == "full" else 1
+        steps = steps_per_epoch(self.spec) if self.spec.batch_size == "full" else 1
         return steps * len(data.train)
 
     def _fit(self, data: Dataset) -> None:
@@ -227,16 +231,18 @@ class Session:
             )
             epochs = start.epoch if start and start.stopped else spec.epochs
             everybody = [*callbacks, self.recording, Reporting(self.progress), keeping]
-            self.model.fit(
-                feed,
-                initial_epoch=start.epoch if start else 0,
-                epochs=epochs,
-                validation_data=validation,
-                callbacks=Callbacks(everybody, feed, model=self.model, epochs=epochs, steps=len(batches)),
-                shuffle=False,
-                verbose=0,
-            )
-        self._record_search()
+            try:
+                self.model.fit(
+                    feed,
+                    initial_epoch=start.epoch if start else 0,
+                    epochs=epochs,
+                    validation_data=validation,
+                    callbacks=Callbacks(everybody, feed, model=self.model, epochs=epochs, steps=len(batches)),
+                    shuffle=False,
+                    verbose=0,
+                )
+            finally:  # also of a run that is killed or fails
+                self._record_search()
         if watch.failure:
             raise TrainingFailed(f"{watch.failure} The checkpoints of {self.folder.name} before it are kept.")
 
@@ -250,8 +256,10 @@ class Session:
     def _record_search(self) -> None:
         """Record and say how a searching optimizer ended: why, after how many evaluations, with which loss."""
         optimizer = self.model.optimizer
-        if not hasattr(optimizer, "stop_reason"):
+        if not (optimizer.built and hasattr(optimizer, "stop_reason")):
             return
+        if optimizer.notice:
+            self.progress.say(optimizer.notice)
         found = {
             "stop_reason": optimizer.stop_reason,
             "evaluations": optimizer.evaluations,
@@ -324,117 +332,6 @@ class Session:
         alone = self.spec.strategy != "multiworker"
         model = self.model if alone else load_file(self.folder.checkpoints / "last.keras")
         package(model, self.folder, Interface.load(self.folder.path / FILE))
-
-
-def seen_before(initial: Initial, spec: RunSpec) -> str:
-    """What to say where other splits than those that a card's weights were trained on would flatter the test result."""
-    entry = catalogue.datasets.find(spec.data.name)
-    seed, given = entry.options.get("seed"), spec.data.options.get("seed")
-    same_data = normalise(initial.given) in (normalise(entry.name), normalise(entry.short_name))
-    if initial.kind != "card" or not same_data or seed is None or given == seed.default:
-        return ""
-    return (
-        f"the weights {initial.given} were trained on the splits of data.seed={seed.default}: with {given} they have"
-        " seen most of the test split"
-    )
-
-
-def build_model(spec: RunSpec, data: Dataset, initialize: Callable[[Any], None] | None = None) -> Any:
-    """The compiled `keras.Model` of a specification; to be called inside the strategy's scope.
-
-    Args:
-        spec: The specification.
-        data: The data, for their shape and task.
-        initialize: Puts first weights into the model before it is compiled; a fresh or resumed run needs none.
-    """
-    from fdl_zoo.training.losses import make_loss, make_metrics
-    from fdl_zoo.training.strategy import synchronize
-
-    model = catalogue.create_model(
-        spec.model.name, input_shape=data.input_shape, num_outputs=data.num_outputs, **spec.model.options
-    )
-    if initialize is not None:
-        initialize(model)
-    freeze(model, spec.freeze)
-    synchronize(model)
-    model.compile(
-        optimizer=catalogue.create_optimizer(spec.optimizer.name, **spec.optimizer.options),
-        loss=make_loss(data.task, spec.loss),
-        metrics=make_metrics(data.task, spec.metrics),
-        jit_compile=bool(spec.jit),
-    )
-    return model
-
-
-def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any, Any]:
-    """The callbacks of a run in their order, and of them `checkpoint` and what watches for a loss that is not finite.
-
-    A full-batch optimizer's accepted point comes first, so that all others see it; checkpoints, the path of the weights
-    and the watch are in every run, and those that the user configures replace them.
-    """
-    from fdl_zoo.training.tensorboard import NAME as TENSORBOARD
-    from fdl_zoo.training.tensorboard import KeepTensorBoard, options_in_run
-
-    named = list(spec.callbacks)
-    optimizer = catalogue.optimizers.find(spec.optimizer.name)
-    if "full_batch" in optimizer.card.capabilities:
-        named.insert(0, EntryReference(name="accepted_point"))
-    if not any(each.name == "checkpoint" for each in named):
-        named.append(EntryReference(name="checkpoint", monitor=spec.monitor, every=spec.checkpoint.every))
-    if not any(each.name == "weight_path" for each in named):
-        named.append(EntryReference(name="weight_path"))
-    named = [each for each in named if each.name != "terminate_on_nan"] + [EntryReference(name="terminate_on_nan")]
-    made = [catalogue.create_callback(each.name, context, **options_in_run(each, context)) for each in named]
-    names = [catalogue.callbacks.find(each.name).name for each in named]
-    checkpoint, watch = made[names.index("checkpoint")], made[-1]
-    if TENSORBOARD in names:
-        made.append(KeepTensorBoard(context))
-    return made, checkpoint, watch
-
-
-def make_batches(data: Dataset, spec: RunSpec) -> Any:
-    """The training split's batches in the order of the run's seed.
-
-    Raises:
-        InvalidData: There are too few examples for one batch.
-    """
-    from fdl_zoo.training.batches import Batches
-
-    steps = spec.steps_per_epoch or FULL_BATCH_STEPS
-    batches = Batches(
-        data.train,
-        spec.batch_size,
-        seed=spec.seed,
-        steps=steps,
-        drop_remainder=spec.drop_remainder,
-        reshuffle=spec.reshuffle,
-    )
-    if len(batches) == 0:
-        raise InvalidData(
-            f"batch_size {spec.batch_size} cannot be used with drop_remainder: the training split has"
-            f" {len(data.train)} examples."
-        )
-    return batches
-
-
-def evaluation_batch(spec: RunSpec) -> int | str:
-    """Examples per step of an evaluation: as in training, since that fits in memory."""
-    return spec.batch_size
-
-
-def check_data(data: Dataset, spec: RunSpec) -> None:
-    """Refuse data that are no good, or that the model's card rules out now that their task is known.
-
-    Raises:
-        InvalidData: What is wrong with the data, or both tasks.
-    """
-    data_checks.check(data, spec.data.name)
-    tasks = catalogue.models.find(spec.model.name).card.tasks
-    if tasks and data.task not in tasks:
-        raise InvalidData(
-            f"{spec.model.name} cannot train on {spec.data.name}: it is a model for {' or '.join(tasks)}, and this"
-            f" dataset is for {data.task}."
-        )
 
 
 def _in_words(error: BaseException, spec: RunSpec) -> BaseException:

@@ -13,7 +13,6 @@ from fdl_zoo.layers import make_layers
 from fdl_zoo.resolution import resolve
 from fdl_zoo.training.initial import Initial
 from fdl_zoo.training.progress import Silent
-from fdl_zoo.training.session import seen_before
 
 QUIET = {"progress": Silent(), "settings": ["tracking.enabled=false"]}
 
@@ -93,10 +92,10 @@ def test_other_splits_than_the_weights_were_trained_on_are_mentioned():
     initial = Initial("digits", "card", Path("digits.weights.h5"))
     for seed, says in ((0, ""), (1, "with 1 they have seen most of the test split")):
         spec = resolve(make_layers(model="mlp", settings=[f"data.seed={seed}"])).spec
-        assert bool(seen_before(initial, spec)) == bool(says)
-        assert seen_before(initial, spec).endswith(says)
+        assert bool(initial.seen_before(spec)) == bool(says)
+        assert initial.seen_before(spec).endswith(says)
     assert (
-        seen_before(initial, resolve(make_layers(model="mlp", data="digits_rows", settings=["data.seed=1"])).spec) == ""
+        initial.seen_before(resolve(make_layers(model="mlp", data="digits_rows", settings=["data.seed=1"])).spec) == ""
     )
 
 
