@@ -1,5 +1,6 @@
 """Makes any compiled Keras model train in compiled blocks of steps: `model.fit(fdl.accelerate(model, x, y))`."""
 
+import logging
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -13,12 +14,15 @@ from fdl_zoo.training.choice import Choice, choose
 from fdl_zoo.training.engine import Engine
 from fdl_zoo.training.feed import Feed
 
+_logger = logging.getLogger(__name__)
+
 
 def accelerate(
     model: keras.Model,
     x: Any,
     y: Any = None,
     *,
+    sample_weight: Any = None,
     batch_size: int | Literal["full"] = 32,
     shuffle: bool = True,
     seed: int = 0,
@@ -34,8 +38,9 @@ def accelerate(
 
     Args:
         model: Compiled; its own `train_step` is used.
-        x: Inputs [examples, ...], or a `Split`.
-        y: Targets [examples, ...].
+        x: Inputs [examples, ...], a list or dictionary of them, or a `Split`.
+        y: Targets, likewise; None where the model needs none.
+        sample_weight: A weight per example [examples]; it takes the place of `fit`'s, and of `class_weight`.
         batch_size: Examples per step; `full` takes all in each step.
         shuffle: Draw a new order each epoch from `seed`; give False for validation and test data.
         seed: Of the order.
@@ -46,13 +51,51 @@ def accelerate(
 
     Raises:
         InvalidOption: The model is not compiled, or jit is asked for on several replicas.
-        InvalidData: The data are empty, or inputs and targets differ in number.
+        InvalidData: The data are empty, or inputs, targets and weights differ in number.
     """
     if not model.compiled:
         raise InvalidOption("The model cannot be accelerated: it is not compiled; call `compile` first.")
-    split = x if isinstance(x, Split) else Split(np.asarray(x), np.asarray(y))
+    split = x if isinstance(x, Split) else Arrays(x, y, sample_weight)
+    if len(split.take(np.arange(0))) < 2 and model.distribute_strategy.num_replicas_in_sync > 1:
+        raise InvalidData("The data cannot be divided among replicas without targets: give y, or use one device.")
     batches = Batches(split, batch_size, seed=seed if shuffle else None, steps=steps)
-    return install(model, batches, jit=jit, block=block, callbacks=callbacks)[0]
+    feed, choice = install(model, batches, jit=jit, block=block, callbacks=callbacks)
+    if choice.watched_by:
+        _logger.warning("Blocks are one step long: %s.", choice.reasons["block"])
+    return feed
+
+
+class Arrays(Split):
+    """What Keras's `fit` takes, in memory: inputs, targets and weights, each an array or a structure of arrays.
+
+    Args:
+        x: Inputs [examples, ...].
+        y: Targets [examples, ...], or None.
+        sample_weight: [examples], or None.
+
+    Raises:
+        InvalidData: They differ in number.
+    """
+
+    def __init__(self, x: Any, y: Any = None, sample_weight: Any = None) -> None:
+        if y is None and sample_weight is not None:
+            raise InvalidData("The data cannot have weights without targets: give y too.")
+        given = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+        self.parts = keras.tree.map_structure(np.asarray, given if isinstance(given, tuple) else (given,))
+        inputs, *others = ({len(array) for array in keras.tree.flatten(part)} for part in self.parts)
+        for counts, noun in zip([inputs, *others], ("inputs", "targets", "weights"), strict=False):
+            if len(counts) > 1 or counts != inputs:
+                raise InvalidData(
+                    f"The data cannot have {' or '.join(map(str, sorted(inputs)))} inputs and"
+                    f" {' or '.join(map(str, sorted(counts)))} {noun}: give one per example."
+                )
+
+    def __len__(self) -> int:
+        return len(keras.tree.flatten(self.parts)[0])
+
+    def take(self, indices: np.ndarray, epoch: int = 0) -> tuple[Any, ...]:
+        """The examples at `indices` [n], in the structure in which they were given."""
+        return keras.tree.map_structure(lambda array: array[indices], self.parts)
 
 
 def install(
@@ -71,19 +114,19 @@ def install(
     replicas = model.distribute_strategy.num_replicas_in_sync
     if jit and replicas > 1:
         raise InvalidOption(f"jit cannot be true with {replicas} replicas: leave jit out, or use one device.")
-    example = split.take(np.arange(1))
+    example, engine = split.take(np.arange(1)), Engine.of(model)
     choice = choose(
         model,
-        example_bytes=sum(array.nbytes for array in example),
+        example_bytes=sum(array.nbytes for array in keras.tree.flatten(example)),
         examples=len(split),
-        in_memory=type(split) is Split,
+        in_memory=type(split) in (Split, Arrays),
         batch_size=batches.batch_size,
         jit=jit,
+        engine_jit=engine.jit if engine else None,
         block=block,
         every_step=watcher(callbacks),
         total_steps=None if epochs is None else epochs * len(batches),
     )
-    engine = Engine.of(model)
     if engine is None or engine.jit != choice.jit:
         engine = None
         Engine(model, choice.jit)
@@ -92,11 +135,17 @@ def install(
     return Feed(batches, model, choice.resident), choice
 
 
+def _is_own(callback: keras.callbacks.Callback, name: str) -> bool:
+    """Whether a callback has this method itself; Keras's LambdaCallback has functions in place of methods."""
+    stock = getattr(keras.callbacks.Callback, name)
+    return getattr(getattr(callback, name), "__func__", None) is not stock
+
+
 def watcher(callbacks: Iterable[keras.callbacks.Callback]) -> str:
     """The name of the first callback that looks at every batch; ours say `at_block_end` where a block's end will do."""
     for callback in callbacks:
         methods = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-        own = any(getattr(type(callback), name) is not getattr(keras.callbacks.Callback, name) for name in methods)
+        own = any(_is_own(callback, name) for name in methods)
         if own and not getattr(callback, "at_block_end", False):
             return type(callback).__name__
     return ""

@@ -23,12 +23,14 @@ class Choice:
         block: Steps per compiled call.
         jit: XLA compiles the block.
         reasons: Of each, a sentence, by its name.
+        watched_by: The callback that looks at every step and so makes blocks short; empty where none does.
     """
 
     resident: bool
     block: int
     jit: bool
     reasons: dict[str, str]
+    watched_by: str = ""
 
 
 def choose(
@@ -39,6 +41,7 @@ def choose(
     in_memory: bool,
     batch_size: int,
     jit: bool | None = None,
+    engine_jit: bool | None = None,
     block: int | None = None,
     every_step: str = "",
     total_steps: int | None = None,
@@ -52,6 +55,7 @@ def choose(
         in_memory: The split is in memory already and never changes.
         batch_size: Examples per step.
         jit: Given by the user, or None.
+        engine_jit: What the model's engine was made with; None where it has none.
         block: Likewise.
         total_steps: Of the whole training; None where that is not known.
         every_step: Who needs to be called at every step; empty where nobody does.
@@ -63,13 +67,16 @@ def choose(
     reasons["resident"] = f"the data {'stay on the device' if resident else 'are streamed'}: {where}"
     if not in_memory:
         reasons["resident"] = "the data are streamed: they are read from disk, or change from epoch to epoch"
-    if jit is None:
-        jit, reasons["jit"] = _jit(model, total_steps)
-    else:
+    if jit is not None:
         reasons["jit"] = "as given"
+    elif engine_jit is not None:
+        jit, reasons["jit"] = engine_jit, "as the model's engine was made"
+    else:
+        jit, reasons["jit"] = _jit(model, total_steps)
+    watched_by = every_step if block is None else ""
     if block is not None:
         reasons["block"] = "as given"
-    elif every_step:
+    elif watched_by:
         block, reasons["block"] = 1, f"{every_step} looks at every step"
     else:
         seconds = batch_size * operations(model) / OPERATIONS_PER_SECOND
@@ -77,7 +84,7 @@ def choose(
         reasons["block"] = f"a step takes about {1e3 * seconds:.2g} ms, a block at most about {BLOCK_SECONDS} s"
         if not resident:
             block = min(block, max(1, STREAMED_BYTES // (batch_size * example_bytes)))
-    return Choice(resident, max(1, block), jit, reasons)
+    return Choice(resident, max(1, block), jit, reasons, watched_by)
 
 
 def operations(model: keras.Model) -> float:
@@ -106,13 +113,24 @@ def _jit(model: keras.Model, total_steps: int | None) -> tuple[bool, str]:
     replicas = model.distribute_strategy.num_replicas_in_sync
     if replicas > 1:
         return False, f"XLA compiles the work of one device, and there are {replicas} replicas"
+    if model.run_eagerly:
+        return False, "the model is run eagerly"
+    on_gpu = _on_gpu()
+    refusing = sorted(type(layer).__name__ for layer in model._flatten_layers() if not _can_jit(layer, on_gpu))
+    if refusing:
+        return False, f"XLA cannot compile a {refusing[0]}"
     kinds = {type(layer).__name__ for layer in model._flatten_layers()}
     convolution = sorted(kind for kind in kinds if "Conv" in kind)
-    if convolution and not _on_gpu():
+    if convolution and not on_gpu:
         return False, f"on a CPU XLA's loops compute a {convolution[0]} on one core only"
     if total_steps is not None and total_steps < COMPILED_STEPS:
         return False, f"{total_steps} steps are too few to pay for compiling them"
     return True, "XLA fuses the many small operations of a step"
+
+
+def _can_jit(layer: Any, on_gpu: bool) -> bool:
+    """Keras refuses recurrent layers everywhere because of cuDNN's kernels, which only a GPU has."""
+    return layer.supports_jit or (isinstance(layer, (keras.layers.LSTM, keras.layers.GRU)) and not on_gpu)
 
 
 def _on_gpu() -> bool:

@@ -4,14 +4,17 @@ Keras's `fit` calls `model.train_function` where one is set. Ours loops over row
 gathers its batch from data on the device and calls the model's own `train_step`, under a strategy once per replica.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from fdl_zoo.training.feed import Block, Epoch, Feed
+from fdl_zoo.training.feed import Block, Epoch, Feed, count_examples
 from fdl_zoo.training.strategy import local_index
 
 
@@ -31,10 +34,13 @@ class Engine:
         self.losses = np.zeros(0)
         model.make_train_function(force=True)
         model.make_test_function(force=True)
-        self._stock = {"train": model.train_function, "test": model.test_function}
+        with one_step_at_a_time(model):
+            model.make_predict_function(force=True)
+        self._stock = {"train": model.train_function, "test": model.test_function, "predict": model.predict_function}
         self._loops = {"train": Loop(model, model.train_step, jit), "test": Loop(model, model.test_step, jit)}
-        self._placed: dict[int, tuple[Any, Any]] = {}  # data on the device by identity, and what keeps that identity
-        model.train_function, model.test_function = self.train, self.test
+        # Data on the device, as long as somebody has their feed.
+        self._placed: WeakKeyDictionary[Feed, Any] = WeakKeyDictionary()
+        model.train_function, model.test_function, model.predict_function = self.train, self.test, self.predict
 
     @staticmethod
     def of(model: keras.Model) -> "Engine | None":
@@ -51,15 +57,29 @@ class Engine:
     def train(self, iterator: Any) -> Any:
         """Train on the next block; Keras calls it with an iterator, and one that is not ours goes to Keras's own."""
         if not isinstance(iterator, Epoch):
-            return self._stock["train"](iterator)
+            return self._by_keras("train", iterator)
         logs, self.losses = self._run("train", iterator)
         return logs
 
     def test(self, iterator: Any) -> Any:
         """Evaluate the next block, likewise."""
         if not isinstance(iterator, Epoch):
-            return self._stock["test"](iterator)
+            return self._by_keras("test", iterator)
         return self._run("test", iterator)[0]
+
+    def predict(self, batches: list[Any]) -> Any:
+        """The outputs of some batches by Keras's own function, which would make one graph of all of them."""
+        with one_step_at_a_time(self.model):
+            outputs = [self._stock["predict"]([batch]) for batch in batches]
+        return keras.tree.map_structure(lambda *parts: np.concatenate([np.asarray(each) for each in parts]), *outputs)
+
+    def _by_keras(self, kind: str, iterator: Any) -> Any:
+        """As many batches as a block has, one by one: Keras's blocks fail on several replicas (keras #19246)."""
+        batches = itertools.islice(_drawn(iterator), self.model.steps_per_execution)
+        first = next(batches, None)
+        if first is None:
+            raise StopIteration
+        return self._stock[kind](itertools.chain([first], batches))
 
     def _run(self, kind: str, epoch: Epoch) -> tuple[Any, np.ndarray]:
         done = [self._loops[kind](self._place(block, epoch), block) for block in epoch.next_block()]
@@ -68,12 +88,31 @@ class Engine:
         return done[-1][0], np.concatenate([np.asarray(losses) for _, losses in done])
 
     def _place(self, block: Block, epoch: Epoch) -> Any:
-        put = self._loops["train"].put
-        if block.data is not epoch.feed.data:
+        put, feed = self._loops["train"].put, epoch.feed
+        if block.data is not feed.data:
             return put(block.data)
-        if id(block.data) not in self._placed:
-            self._placed[id(block.data)] = block.data, put(block.data)
-        return self._placed[id(block.data)][1]
+        if feed not in self._placed:
+            self._placed[feed] = put(block.data)
+        return self._placed[feed]
+
+
+def _drawn(iterator: Any) -> Iterator[Any]:
+    """The batches that are left, none of which fails: where drawing one fails, TensorFlow has already begun a step."""
+    if not hasattr(iterator, "get_next_as_optional"):
+        yield from iterator
+        return
+    while (batch := iterator.get_next_as_optional()).has_value():
+        yield batch.get_value()
+
+
+@contextmanager
+def one_step_at_a_time(model: keras.Model) -> Iterator[None]:
+    """Let Keras's own functions take one batch per call, whatever the length of the engine's blocks."""
+    block, model.steps_per_execution = model.steps_per_execution, 1
+    try:
+        yield
+    finally:
+        model.steps_per_execution = block
 
 
 class Loop:
@@ -96,18 +135,17 @@ class Loop:
     def put(self, data: tuple[Any, ...]) -> Any:
         """The data on the device, on each replica's its own."""
         if self.replicas == 1:
-            return tuple(tf.constant(array) for array in data)
+            return keras.tree.map_structure(tf.constant, data)
         devices = self.strategy.extended.worker_devices
 
-        def on_replica(context: Any) -> tuple[tf.Tensor, ...]:
+        def on_replica(context: Any, array: np.ndarray) -> tf.Tensor:
             with tf.device(devices[local_index(self.strategy, context)]):
-                return tuple(tf.identity(tf.constant(array)) for array in data)
+                return tf.identity(tf.constant(array))
 
-        made = [
-            self.strategy.experimental_distribute_values_from_function(lambda context, k=k: on_replica(context)[k])
-            for k in range(len(data))
-        ]
-        return tuple(made)
+        def on_each(array: np.ndarray) -> Any:
+            return self.strategy.experimental_distribute_values_from_function(lambda each: on_replica(each, array))
+
+        return keras.tree.map_structure(on_each, data)
 
     def build(self, data: Any, block: Block) -> None:
         """Trace a step, if none has been."""
@@ -121,17 +159,23 @@ class Loop:
         return found, losses[: block.count]
 
     def _share(self, block: Block) -> tuple[Any, Any]:
-        """Rows of each replica [steps, its share], and the weight that makes the mean of their means the batch's."""
+        """Rows of each replica [steps, its share], and the weight that makes the mean of their means the batch's.
+
+        A batch of fewer examples than replicas is computed by each, and counts on the first: with no example at all
+        batch normalization would have no moments.
+        """
         rows = block.rows
         if self.replicas == 1:
             return (None if rows is None else tf.constant(rows)), None
         if rows is None:
-            rows = np.broadcast_to(np.arange(len(block.data[0]), dtype=np.int32), (1, len(block.data[0])))
-            rows = np.repeat(rows, max(block.count, 1), axis=0)
-        shares = np.array_split(rows, self.replicas, axis=1)
+            count = count_examples(block.data)
+            rows = np.broadcast_to(np.arange(count, dtype=np.int32), (max(block.count, 1), count))
         batch = rows.shape[1]
+        shares = np.array_split(rows, self.replicas, axis=1)
         weights = [np.float64(share.shape[1] * self.replicas / batch) for share in shares]
-        shares = [share if share.shape[1] else rows[:, :1] for share in shares]  # an idle replica: weight zero
+        if batch < self.replicas:
+            shares = [rows] * self.replicas
+            weights = [np.float64(self.replicas), *[np.float64(0.0)] * (self.replicas - 1)]
 
         def values(of: list[Any]) -> Any:
             return self.strategy.experimental_distribute_values_from_function(
@@ -156,14 +200,27 @@ class Loop:
 
         def replica_step(data: Any, rows: Any, weight: Any) -> Any:
             batch = _gathered(data, rows, index)
-            if weight is not None:
-                given = batch[2] if len(batch) > 2 else 1.0
-                scaled = tf.cast(weight, keras.config.floatx()) * tf.ones(tf.shape(batch[0])[:1], keras.config.floatx())
-                batch = (*batch[:2], scaled * given)
-            return self.step(batch)
+            return self.step(batch) if weight is None else self._weighted_step(batch, weight)
 
         logs = self.strategy.run(replica_step, args=(data, rows, weights))
         return tf.nest.map_structure(lambda value: self.strategy.experimental_local_results(value)[0], logs)
+
+    def _weighted_step(self, batch: tuple[Any, ...], weight: tf.Tensor) -> Any:
+        """A step whose loss counts `weight` times; its metrics count each example once, or not at all at weight 0."""
+        weight = tf.cast(weight, keras.config.floatx())
+        x, y, given = keras.utils.unpack_x_y_sample_weight(batch)
+        scale = weight * tf.ones(tf.shape(keras.tree.flatten(x)[0])[:1], weight.dtype)
+        metrics = self.model.metrics
+        losses = {"loss", *(metric.name for metric in getattr(self.model._compile_loss, "metrics", ()))}
+        before = [[tf.identity(variable.value) for variable in metric.variables] for metric in metrics]
+        logs = self.step((x, y, scale if given is None else scale * tf.cast(given, weight.dtype)))
+        for metric, values in zip(metrics, before, strict=True):
+            for variable, was in zip(metric.variables, values, strict=True):
+                grown = variable.value - was
+                if metric.name in losses and variable is metric.total:
+                    grown = tf.math.divide_no_nan(grown, tf.cast(weight, grown.dtype))
+                variable.assign(was + tf.where(weight > 0, grown, tf.zeros_like(grown)))
+        return logs
 
     def _as_in_fit(self, batch: tuple[tf.Tensor, ...]) -> Callable:
         """The step as plain `fit` traces it where XLA does not compile it: for batches of any length.
@@ -172,7 +229,7 @@ class Loop:
         a function of its own, for any length, that is not inlined into the loop.
         """
         if self._any_length is None:
-            specs = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in batch)
+            specs = keras.tree.map_structure(lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), batch)
             attributes = {"_noinline": True}
             self._any_length = tf.function(self.step, input_signature=[specs], experimental_attributes=attributes)
         return self._any_length
@@ -192,11 +249,11 @@ class Loop:
         return logs, losses.stack()
 
 
-def _gathered(data: Any, rows: Any, index: tf.Tensor) -> tuple[tf.Tensor, ...]:
+def _gathered(data: Any, rows: Any, index: tf.Tensor) -> tuple[Any, ...]:
     if rows is None:
         return tuple(data)
     row = tf.gather(rows, index)
-    return tuple(tf.gather(array, row) for array in data)
+    return keras.tree.map_structure(lambda array: tf.gather(array, row), data)
 
 
 def _sums(tracker: Any) -> tuple[tf.Tensor, tf.Tensor]:

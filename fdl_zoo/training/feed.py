@@ -13,12 +13,18 @@ from fdl_zoo.training.batches import Batches
 from fdl_zoo.training.strategy import Undivided
 
 
+def count_examples(data: tuple[Any, ...]) -> int:
+    """How many examples a batch or a whole split has."""
+    return len(keras.tree.flatten(data)[0])
+
+
 @dataclass(frozen=True)
 class Block:
     """What one compiled call works through.
 
     Args:
-        data: Inputs, targets and, where there are any, weights: tuple of [examples, ...].
+        data: Inputs and, where there are any, targets and weights: a tuple of arrays [examples, ...] or of structures
+            of arrays, as Keras's steps take them.
         rows: Indices of each step's examples [steps, batch]; None where every step takes all of `data`.
         count: How many of the steps are to be done; the rest only keep the shape, so that nothing is compiled anew.
     """
@@ -43,7 +49,7 @@ class Feed(DataAdapter):
     def __init__(self, batches: Batches, model: keras.Model, resident: bool) -> None:
         self.batches, self.model = batches, model
         self.done = (0, 0)
-        self.data: tuple[np.ndarray, ...] | None = None
+        self.data: tuple[Any, ...] | None = None
         if resident:
             self.data = batches.split.take(np.arange(len(batches.split)))
 
@@ -95,7 +101,7 @@ class Epoch(Iterator):
         self._reader: ThreadPoolExecutor | None = None
         self._coming: Future[list[Block]]
 
-    def __next__(self) -> tuple[np.ndarray, ...]:
+    def __next__(self) -> tuple[Any, ...]:
         if self.step >= len(self.feed.batches):
             raise StopIteration
         batch = self.feed.batches[self.step]
@@ -159,12 +165,12 @@ class Epoch(Iterator):
     def _read(self, steps: range) -> list[Block]:
         feed = self.feed
         batches = [feed.batches[step] for step in steps]
-        rest = batches.pop() if len(batches[-1][0]) < feed.batch_size else None
+        rest = batches.pop() if count_examples(batches[-1]) < feed.batch_size else None
         blocks = []
         if batches:
             length = min(feed.block, len(feed.batches))
             padded = batches + batches[:1] * (length - len(batches))
-            data = tuple(np.concatenate(arrays) for arrays in zip(*padded, strict=True))
+            data = keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *padded)
             rows = np.arange(length * feed.batch_size, dtype=np.int32).reshape(length, feed.batch_size)
             blocks.append(Block(data, rows, len(batches)))
         if rest is not None:

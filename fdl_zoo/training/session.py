@@ -250,7 +250,7 @@ class Session:
         """Record what the engine chose and why; say it where somebody made the blocks short."""
         chosen = {"jit": choice.jit, "block": choice.block, "resident": choice.resident, "reasons": choice.reasons}
         self.folder.update_facts(chosen=self.folder.facts["chosen"] | chosen)
-        if choice.block == 1 and "looks at" in choice.reasons["block"]:
+        if choice.watched_by:
             self.progress.say(f"blocks are one step long: {choice.reasons['block']}")
 
     def _record_search(self) -> None:

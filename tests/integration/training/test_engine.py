@@ -1,5 +1,8 @@
 """The engine against plain Keras: the same weights bit for bit, in blocks of any length, from memory or from disk."""
 
+import contextlib
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -8,8 +11,7 @@ import tensorflow as tf
 import fdl_zoo as fdl
 from fdl_zoo.data import Split
 from fdl_zoo.errors import InvalidData, InvalidOption
-from fdl_zoo.training.accelerate import install
-from fdl_zoo.training.batches import Batches, epoch_order
+from fdl_zoo.training.batches import epoch_order
 from fdl_zoo.training.choice import choose
 from fdl_zoo.training.engine import Engine
 from fdl_zoo.training.progress import Silent
@@ -182,25 +184,6 @@ def test_plain_arrays_still_train_and_a_model_compiled_anew_takes_the_feed():
     model.fit(feed, verbose=0)
 
 
-def test_a_callback_that_looks_at_every_batch_is_called_at_every_batch():
-    class Counting(keras.callbacks.Callback):
-        def __init__(self):
-            super().__init__()
-            self.batches = []
-
-        def on_train_batch_end(self, batch, logs=None):
-            self.batches.append(batch)
-
-    counting = Counting()
-    shape, model = made("dense")
-    x, y = examples(shape)
-    batches = Batches(Split(x, y), BATCH, seed=0)
-    feed, choice = install(model, batches, callbacks=[counting])
-    model.fit(feed, callbacks=[counting], verbose=0)
-    assert counting.batches == list(range(6))
-    assert "Counting" in choice.reasons["block"]
-
-
 @pytest.mark.parametrize("kind", ["dense", "convolution", "recurrent"])
 def test_two_replicas_equal_one_device_in_float64_with_an_uneven_last_batch(kind, two_replicas):
     keras.config.set_floatx("float64")
@@ -301,3 +284,131 @@ def test_blocks_are_short_where_steps_are_long_and_data_too_large_are_streamed()
     huge = choose(model, example_bytes=10**6, examples=10**9, in_memory=True, batch_size=10)
     assert not huge.resident
     assert huge.block * 10 * 10**6 <= 64 * 2**20
+
+
+def test_structures_of_inputs_and_weights_equal_plain_fit():
+    def model():
+        keras.utils.set_random_seed(0)
+        one, two = keras.Input((8,), name="one"), keras.Input((2,), name="two")
+        joined = LAYERS.Concatenate()([one, two])
+        outputs = {"kind": LAYERS.Dense(3, name="kind")(joined), "size": LAYERS.Dense(1, name="size")(joined)}
+        made = keras.Model({"one": one, "two": two}, outputs)
+        losses = {"kind": keras.losses.SparseCategoricalCrossentropy(from_logits=True), "size": "mse"}
+        made.compile("adam", losses, metrics={"kind": "accuracy"}, jit_compile=False)
+        return made
+
+    x, y = examples((8,), 100)
+    inputs, targets = {"one": x, "two": x[:, :2]}, {"kind": y, "size": x[:, :1]}
+    weights = np.random.default_rng(1).uniform(0.5, 2, 100).astype("float32")
+    plain, ours = model(), model()
+    expected = plain.fit(inputs, targets, sample_weight=weights, batch_size=BATCH, shuffle=False, verbose=0).history
+    feed = fdl.accelerate(ours, inputs, targets, sample_weight=weights, batch_size=BATCH, shuffle=False, jit=False)
+    found = ours.fit(feed, verbose=0).history
+    assert equal(plain, ours)
+    assert found == expected
+
+
+def test_a_model_that_needs_no_targets():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = LAYERS.Dense(8)
+
+        def call(self, x):
+            y = self.dense(x)
+            self.add_loss(tf.reduce_mean(tf.square(y - x)))
+            return y
+
+    x, _ = examples((8,))
+    losses = []
+    for accelerated in (False, True):
+        keras.utils.set_random_seed(0)
+        model = Own()
+        model.compile("sgd", jit_compile=False)
+        model(x[:2])
+        given = fdl.accelerate(model, x, batch_size=26, shuffle=False, jit=False) if accelerated else x
+        options = {} if accelerated else {"batch_size": 26, "shuffle": False}
+        losses.append(model.fit(given, verbose=0, **options).history["loss"])
+    assert losses[0] == losses[1]
+
+
+def test_arrays_and_predictions_of_an_accelerated_model_are_keras_s_own(two_replicas):
+    x, y = examples((8,))
+    for scope in (contextlib.nullcontext, two_replicas.scope):
+        with scope():
+            plain, ours = (made_without_chance("dense")[1] for _ in range(2))
+        fdl.accelerate(ours, x, y, batch_size=BATCH, jit=False, block=4)
+        assert ours.steps_per_execution == 4
+        histories = [
+            each.fit(x, y, batch_size=26, shuffle=False, epochs=2, verbose=0, validation_data=(x[:52], y[:52])).history
+            for each in (plain, ours)
+        ]
+        assert histories[0] == histories[1]
+        assert equal(plain, ours)
+        np.testing.assert_array_equal(
+            ours.predict(x, batch_size=26, verbose=0), plain.predict(x, batch_size=26, verbose=0)
+        )
+
+
+@pytest.mark.parametrize("batch", [BATCH, 43])  # 12 and 13 examples; at last one, which one replica has
+def test_histories_on_two_replicas_are_those_of_one_device(batch, two_replicas):
+    histories = []
+    for scope in (contextlib.nullcontext, two_replicas.scope):
+        with scope():
+            shape, model = made_without_chance("convolution")
+            model.compile(
+                keras.optimizers.SGD(0.05),
+                keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                metrics=["accuracy"],
+                jit_compile=False,
+            )
+        x, y = examples(shape)
+        feed = fdl.accelerate(model, x, y, batch_size=batch, jit=False, block=4)
+        held_out = fdl.accelerate(model, x[:51], y[:51], batch_size=batch, shuffle=False)
+        histories.append(model.fit(feed, validation_data=held_out, epochs=2, verbose=0).history)
+    one, two = histories
+    assert one.keys() == two.keys() == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    for name in one:
+        np.testing.assert_allclose(two[name], one[name], rtol=1e-5, err_msg=name)
+
+
+def test_a_second_feed_keeps_the_model_s_engine_and_the_first_is_forgotten_when_it_is_gone():
+    shape, model = made("dense")
+    x, y = examples(shape)
+    feed = fdl.accelerate(model, x, y, batch_size=BATCH, jit=False)
+    engine = Engine.of(model)
+    fdl.accelerate(model, x[:50], y[:50], batch_size=BATCH)
+    assert Engine.of(model) is engine
+    model.fit(feed, verbose=0)
+    assert len(engine._placed) == 1
+    del feed
+    gc.collect()
+    assert len(engine._placed) == 0
+
+
+@pytest.mark.parametrize("kind", ["method", "lambda"])
+def test_blocks_that_a_callback_makes_short_are_said(kind, caplog):
+    called = []
+    if kind == "lambda":
+        callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: called.append(batch))
+    else:
+        callback = type(
+            "Counting", (keras.callbacks.Callback,), {"on_train_batch_end": lambda *a, **k: called.append(a[1])}
+        )()
+    shape, model = made("dense")
+    x, y = examples(shape)
+    feed = fdl.accelerate(model, x, y, batch_size=BATCH, jit=False, callbacks=[callback])
+    assert f"Blocks are one step long: {type(callback).__name__} looks at every step." in caplog.text
+    model.fit(feed, callbacks=[callback], verbose=0)
+    assert called == list(range(6))
+
+
+def test_what_xla_cannot_compile_is_not_given_to_it():
+    given = {"example_bytes": 100, "examples": 1000, "in_memory": True, "batch_size": 10}
+    zoomed = keras.Sequential([keras.Input((8, 8, 1)), LAYERS.RandomZoom(0.1), LAYERS.Flatten(), LAYERS.Dense(3)])
+    zoomed.compile("sgd", "mse", jit_compile=False)
+    assert choose(zoomed, **given).reasons["jit"] == "XLA cannot compile a RandomZoom"
+    _, eager = made("dense")
+    eager.run_eagerly = True
+    assert not choose(eager, **given).jit
+    assert choose(made("gated")[1], **given).jit  # without a GPU there are no cuDNN kernels
