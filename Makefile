@@ -12,7 +12,7 @@ train: $(READY)
 	@$(BIN)/fdl train mlp --data digits
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -m "not slow and not long"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not long"
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -q -m "slow and not long"

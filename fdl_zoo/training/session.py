@@ -3,6 +3,7 @@
 import importlib
 import threading
 import time
+import traceback
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -348,6 +349,8 @@ def _in_words(error: BaseException, spec: RunSpec) -> BaseException:
         "CancelledError",
         "InternalError",
     ):
+        # The frames hold pools of threads, which would complain at the interpreter's end.
+        traceback.clear_frames(error.__traceback__)
         return TrainingFailed("Another worker died or cannot be reached any more: start all of them again to resume.")
     return error
 

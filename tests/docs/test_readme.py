@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import catalogue_tables
+
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
 CONSOLE = [text for kind, text in BLOCKS if kind == "console"]
@@ -88,6 +90,11 @@ def test_the_two_commands_are_targets_of_make():
     makefile = (README.parent / "Makefile").read_text()
     for target in re.findall(r"(?:`|^)make ([a-z-]+)", README.read_text(), re.MULTILINE):
         assert f"\n{target}: " in makefile
+
+
+def test_the_tables_are_those_of_the_catalogue():
+    text = README.read_text()
+    assert catalogue_tables.written(text) == text, "write them: python -m tests.docs.catalogue_tables --write"
 
 
 def test_readme_is_short_enough_to_read():
