@@ -71,7 +71,7 @@ class Engine:
         """The outputs of some batches by Keras's own function, which would make one graph of all of them."""
         with one_step_at_a_time(self.model):
             outputs = [self._stock["predict"]([batch]) for batch in batches]
-        return keras.tree.map_structure(lambda *parts: np.concatenate([np.asarray(each) for each in parts]), *outputs)
+        return keras.tree.map_structure(lambda *parts: tf.concat(parts, axis=0), *outputs)
 
     def _by_keras(self, kind: str, iterator: Any) -> Any:
         """As many batches as a block has, one by one: Keras's blocks fail on several replicas (keras #19246)."""

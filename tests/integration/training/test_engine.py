@@ -348,6 +348,8 @@ def test_arrays_and_predictions_of_an_accelerated_model_are_keras_s_own(two_repl
         np.testing.assert_array_equal(
             ours.predict(x, batch_size=26, verbose=0), plain.predict(x, batch_size=26, verbose=0)
         )
+        np.testing.assert_array_equal(ours.predict_on_batch(x), plain.predict_on_batch(x))
+        assert ours.train_on_batch(x, y) == plain.train_on_batch(x, y)
 
 
 @pytest.mark.parametrize("batch", [BATCH, 43])  # 12 and 13 examples; at last one, which one replica has
