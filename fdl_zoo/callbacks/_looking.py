@@ -44,7 +44,7 @@ class Looking(keras.callbacks.Callback):
 
     def look(self) -> dict[str, Any]:
         """What there is to see now, as plain values that JSON can hold; empty where there is nothing to look at."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each callback looks at something else
 
     def metrics(self, record: Mapping[str, Any]) -> dict[str, float]:
         """What of a record is followed as metrics of the run."""
@@ -52,7 +52,7 @@ class Looking(keras.callbacks.Callback):
 
     def finish(self) -> None:
         """Draw the records and save them."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract, likewise
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Forget an earlier training."""

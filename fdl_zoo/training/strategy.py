@@ -136,11 +136,11 @@ class Undivided(tf.distribute.DistributedDataset):
     @property
     def element_spec(self) -> Any:
         """Not asked for by Keras."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract in TensorFlow: a spec would describe batches, and these are blocks
 
     def reduce(self, initial_state: Any, reduce_func: Any) -> Any:
         """Not called by Keras."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract in TensorFlow: only the engine draws from these data
 
 
 def _parse(devices: str) -> tuple[str, ...]:
