@@ -52,6 +52,8 @@ CASES = {
     | {"checkpoint": {"steps": 10}},
     "image": {"model": {"name": "convnet_bn", "filters": (2, 2), "units": 8}, "epochs": 2, "block": 20}
     | {"checkpoint": {"steps": 20}},
+    "augmented": {"model": {"name": "mlp", "units": (8,)}, "epochs": 2, "block": 20, "jit": False}
+    | {"data": {"name": "digits", "augment": ("shift", "brightness")}, "checkpoint": {"steps": 20}},
     "transfer": {"model": "mlp", "init_from": "digits", "freeze": ["hidden_1"], "epochs": 2, "block": 15, "jit": False}
     | {"checkpoint": {"steps": 30}},
 }
