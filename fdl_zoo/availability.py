@@ -14,6 +14,7 @@ from typing import Literal
 from fdl_zoo.errors import InvalidData
 
 PROBE_SECONDS = 3.0
+_OF_A_PROXY = (407, 502, 503, 504)  # what a proxy answers where it cannot or will not reach the server
 _DEFAULT_HOST = "https://storage.googleapis.com"
 _HOSTS = {
     "mnist": _DEFAULT_HOST,
@@ -87,7 +88,10 @@ def host(source: str) -> str:
 
 
 def is_reachable(address: str, seconds: float = PROBE_SECONDS) -> bool:
-    """Whether a server answers in time, whatever it answers; in a thread, since looking up a name has no time limit."""
+    """Whether a server answers in time, whatever it answers; a proxy's failure to reach it is no answer.
+
+    In a thread, since looking up a name has no time limit.
+    """
     answers: list[bool] = []
 
     def probe() -> None:
@@ -95,8 +99,8 @@ def is_reachable(address: str, seconds: float = PROBE_SECONDS) -> bool:
             request = urllib.request.Request(address, method="HEAD")
             with urllib.request.urlopen(request, timeout=seconds):
                 answers.append(True)
-        except urllib.error.HTTPError:
-            answers.append(True)  # an answer such as 403 still comes from the server
+        except urllib.error.HTTPError as error:
+            answers.append(error.code not in _OF_A_PROXY)  # another one, such as 403, comes from the server itself
         except (OSError, ValueError):
             answers.append(False)
 

@@ -1,4 +1,4 @@
-"""The network probe: any answer counts, silence and refusal do not, and it never takes longer than it is given."""
+"""The network probe: the server's answers count, silence, refusal and a proxy's do not; it ends in the time given."""
 
 import http.server
 import socket
@@ -14,15 +14,15 @@ from fdl_zoo.availability import is_reachable
 
 @pytest.fixture
 def server(monkeypatch):
-    class Forbidding(http.server.BaseHTTPRequestHandler):
+    class Refusing(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self):
-            self.send_error(403)
+            self.send_error(int(self.path.strip("/")))
 
         def log_message(self, *arguments):
             pass
 
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    listening = http.server.HTTPServer(("127.0.0.1", 0), Forbidding)
+    listening = http.server.HTTPServer(("127.0.0.1", 0), Refusing)
     thread = threading.Thread(target=listening.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{listening.server_port}"
@@ -31,8 +31,14 @@ def server(monkeypatch):
     listening.server_close()
 
 
-def test_a_refusing_answer_is_an_answer(server):
-    assert is_reachable(server)
+@pytest.mark.parametrize("status", [403, 404, 405, 500])
+def test_a_refusing_answer_is_an_answer(server, status):
+    assert is_reachable(f"{server}/{status}")
+
+
+@pytest.mark.parametrize("status", [407, 502, 503, 504])
+def test_what_a_proxy_answers_in_its_stead_is_none(server, status):
+    assert not is_reachable(f"{server}/{status}")
 
 
 def test_nobody_listening_is_unreachable(monkeypatch):
