@@ -28,6 +28,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def known_targets(self) -> np.ndarray | None:
+        """The targets [examples, ...] as far as they are in memory; a part may know them whose inputs are on disk."""
+        return self.y
+
     def take(self, indices: np.ndarray, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """The examples at `indices` [n]: inputs [n, ...] and targets [n, ...], in this order.
 

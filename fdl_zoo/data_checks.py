@@ -7,7 +7,7 @@ from fdl_zoo.errors import InvalidData
 
 
 def check(data: Dataset, name: str) -> None:
-    """Checks sizes, inputs and targets of a dataset; of what lies on disk, the sizes only.
+    """Checks sizes, inputs and targets of a dataset; of what lies on disk, the sizes, and targets where they are known.
 
     Args:
         data: The dataset.
@@ -19,10 +19,11 @@ def check(data: Dataset, name: str) -> None:
     for part, split in data.splits.items():
         if len(split) == 0:
             raise InvalidData(f"{name} cannot be used: its {part} split is empty; give more examples.")
+        where = f"{name} cannot be used: its {part} split"
         if split.x is not None:
-            where = f"{name} cannot be used: its {part} split"
             _inputs(split, data, where)
-            _targets(split, data, where)
+        if split.known_targets is not None:
+            _targets(split.known_targets, data, where)
     _several_classes(data, name)
 
 
@@ -43,24 +44,24 @@ def _finite(values: np.ndarray, where: str, what: str) -> None:
         )
 
 
-def _targets(split: Split, data: Dataset, where: str) -> None:
+def _targets(targets: np.ndarray, data: Dataset, where: str) -> None:
     if data.task == "regression":
-        _finite(split.y, where, "targets")
+        _finite(targets, where, "targets")
     elif data.task in ("classification", "binary"):
         classes = data.num_outputs if data.task == "classification" else 2
-        if split.y.dtype.kind not in "iub":
-            raise InvalidData(f"{where} has targets of type {split.y.dtype}, where {data.task} needs class indices.")
-        outside = (split.y < 0) | (split.y >= classes)
+        if targets.dtype.kind not in "iub":
+            raise InvalidData(f"{where} has targets of type {targets.dtype}, where {data.task} needs class indices.")
+        outside = (targets < 0) | (targets >= classes)
         if outside.any():
-            example = int(outside.reshape(len(split), -1).any(axis=1).argmax())
+            example = int(outside.reshape(len(targets), -1).any(axis=1).argmax())
             raise InvalidData(
-                f"{where} has the label {split.y[outside].flat[0]} in example {example}, outside 0 to {classes - 1}; "
+                f"{where} has the label {targets[outside].flat[0]} in example {example}, outside 0 to {classes - 1}; "
                 f"{data.task} needs class indices that count from 0."
             )
 
 
 def _several_classes(data: Dataset, name: str) -> None:
-    labels = data.train.y
+    labels = data.train.known_targets
     if data.task in ("classification", "binary") and labels is not None and (labels == labels.flat[0]).all():
         raise InvalidData(
             f"{name} cannot be used: all {len(labels)} training examples are of class {labels.flat[0]}; "

@@ -127,6 +127,11 @@ class StoredSplit(Split):
         """
         self.raw, self.targets, self.rows, self.prepare = raw, targets, rows, prepare
 
+    @property
+    def known_targets(self) -> np.ndarray:
+        """The targets of this part [examples, ...]."""
+        return self.targets[self.rows]
+
     def __len__(self) -> int:
         return len(self.rows)
 

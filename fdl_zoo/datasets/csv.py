@@ -1,4 +1,7 @@
-"""The user's own table: a CSV file with a row of names, then numbers; one column is the target."""
+"""The user's own table: a CSV file with a row of names, then numbers; one column is the target.
+
+It is for tables that fit in memory; what does not is for `npz`.
+"""
 
 import csv
 from pathlib import Path
@@ -52,6 +55,8 @@ def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             reader = csv.reader(stream)
             header = [name.strip() for name in next(reader, [])]
             rows = [(reader.line_num, row) for row in reader if row]
+    except OSError as error:
+        raise InvalidData(f"{file} cannot be read: {error.strerror}; give a CSV file that can be opened.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidData(f"{file} cannot be read as CSV: {error}; save it as UTF-8 text with commas.") from error
     if len(header) < 2 or not rows:

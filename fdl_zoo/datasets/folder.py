@@ -35,6 +35,11 @@ class ImageFiles(Split):
         """
         self.files, self.labels, self.size, self.mode = files, labels, size, mode
 
+    @property
+    def known_targets(self) -> np.ndarray:
+        """The labels of this part [examples]."""
+        return self.labels
+
     def __len__(self) -> int:
         return len(self.files)
 

@@ -105,6 +105,15 @@ def test_npz_that_cannot_be_read_by_examples_is_read_into_memory(tmp_path, monke
     assert far.digest() == near.digest()
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"), [(LABELS * 0, "all 32 training examples are of class 0"), (X[:, 0] * np.inf, "infinity in")]
+)
+def test_targets_are_checked_where_the_inputs_stay_on_disk(tmp_path, monkeypatch, labels, message):
+    monkeypatch.setattr(npz, "IN_MEMORY", 0)
+    with pytest.raises(InvalidData, match=message):
+        npz.build(path=saved(tmp_path / "a.npz", x=X, y=labels))
+
+
 def test_a_file_that_is_cut_short_while_it_is_read_is_an_error(tmp_path, monkeypatch):
     path = saved(tmp_path / "a.npz", x=X, y=LABELS)
     monkeypatch.setattr(npz, "IN_MEMORY", 0)
@@ -201,6 +210,17 @@ def test_csv_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(InvalidData, match="save it as UTF-8"):
         csv.build(path=str(tmp_path / "a.csv"))
+
+
+def test_csv_that_cannot_be_opened_is_refused(tmp_path, monkeypatch):
+    path = table(tmp_path / "a.csv", ROWS)
+
+    def denied(self, *arguments, **options):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.open", denied)
+    with pytest.raises(InvalidData, match=r"a\.csv cannot be read: Permission denied"):
+        csv.build(path=path)
 
 
 @pytest.mark.parametrize("module", [npz, csv, folder])
