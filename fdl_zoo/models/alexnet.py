@@ -9,7 +9,7 @@ from typing import Literal
 
 import keras
 
-from fdl_zoo.card import Card, Recipe, Reference, Variant
+from fdl_zoo.card import Card, Recipe, Reference, Variant, Weights
 from fdl_zoo.models import _layers
 
 CARD = Card(
@@ -74,6 +74,16 @@ CARD = Card(
                     reference=Reference(
                         "test_accuracy", 0.97, tolerance=0.025, command="fdl train alexnet_small --data digits"
                     ),
+                )
+            },
+            weights={
+                "digits": Weights(
+                    "weights/alexnet_small-digits.weights.h5",
+                    sha256="2757eb92d6a144c913ff67761dc3bb0c2e38b278278d22d3092abf06fb903688",
+                    metric="test_accuracy",
+                    value=0.9556,
+                    command="fdl train alexnet_small --data digits --seed 0 --precision float64 --devices cpu:0"
+                    " --set jit=false",
                 )
             },
         ),

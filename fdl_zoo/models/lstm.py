@@ -42,6 +42,16 @@ CARD = Card(
                     ),
                 )
             },
+            weights={
+                "digits_rows": Weights(
+                    "weights/gru-digits_rows.weights.h5",
+                    sha256="c14c08a460d65df8aca7f3d46b25e29f88b9d3c18eb68d4c3aaaddfeab1ebc09",
+                    metric="test_accuracy",
+                    value=0.9889,
+                    command="fdl train gru --data digits_rows --seed 0 --precision float64 --devices cpu:0"
+                    " --set jit=false",
+                )
+            },
         ),
         "bilstm": Variant(
             {"bidirectional": True},
@@ -55,6 +65,16 @@ CARD = Card(
                     reference=Reference(
                         "test_accuracy", 0.98, tolerance=0.02, command="fdl train bilstm --data digits_rows"
                     ),
+                )
+            },
+            weights={
+                "digits_rows": Weights(
+                    "weights/bilstm-digits_rows.weights.h5",
+                    sha256="cb62d06f51c7b311994a3c2056f4ea9e82e5eeac44d14c64d19074b3a7dcb6de",
+                    metric="test_accuracy",
+                    value=0.9722,
+                    command="fdl train bilstm --data digits_rows --seed 0 --precision float64 --devices cpu:0"
+                    " --set jit=false",
                 )
             },
         ),

@@ -5,7 +5,7 @@
 
 import keras
 
-from fdl_zoo.card import Card, Recipe, Reference, Variant
+from fdl_zoo.card import Card, Recipe, Reference, Variant, Weights
 from fdl_zoo.errors import InvalidOption
 from fdl_zoo.models import _layers
 
@@ -109,6 +109,16 @@ CARD = Card(
                     reference=Reference(
                         "test_accuracy", 0.9944, tolerance=0.02, command="fdl train vgg_small --data digits"
                     ),
+                )
+            },
+            weights={
+                "digits": Weights(
+                    "weights/vgg_small-digits.weights.h5",
+                    sha256="6b449cac9bab439d6f2f6a7c5e08d4b95d89e7743ff8c7248adf103179303b99",
+                    metric="test_accuracy",
+                    value=1.0,
+                    command="fdl train vgg_small --data digits --seed 0 --precision float64 --devices cpu:0"
+                    " --set jit=false",
                 )
             },
         ),
