@@ -1,7 +1,8 @@
 """Card, Recipe, Reference, Weights and Variant: the facts that an entry states about itself.
 
-A card stands at the top of an entry's file and is read from its source, so it holds literals only. Every stated fact is
-checked by the conformance kit: an untrue parameter count or reference result fails.
+A card stands at the top of an entry's file and is read from its source, so it holds literals only. Stated facts are
+checked by the conformance kit: an untrue parameter count, or trained weights that do not give their metric, fail. A
+reference result takes a training to check, and is held to by tests of its own.
 """
 
 import re

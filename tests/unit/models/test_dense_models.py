@@ -1,10 +1,11 @@
-"""logistic_regression and mlp: parameter counts, and forward passes against NumPy in float64."""
+"""Dense models: parameter counts, and forward passes against NumPy in float64 and against scikit-learn."""
 
 import keras
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from fdl_zoo.models import logistic_regression, mlp
+from fdl_zoo.models import linear, logistic_regression, mlp, perceptron
 
 ACTIVATIONS = {
     "linear": lambda z: z,
@@ -52,6 +53,20 @@ def test_logistic_regression_equals_numpy_and_starts_at_zero():
     randomize(model)
     x = np.random.default_rng(1).normal(size=(6, 5)).astype(np.float32)
     np.testing.assert_allclose(model(x), forward(model, x, None), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("module", "theirs", "predict"),
+    [(linear, LinearRegression(), "predict"), (perceptron, LogisticRegression(), "decision_function")],
+    ids=["linear", "perceptron"],
+)
+def test_one_layer_with_scikit_learns_weights_gives_its_outputs(module, theirs, predict):
+    generator = np.random.default_rng(1)
+    x = generator.normal(size=(40, 5)).astype(np.float32)
+    theirs.fit(x, generator.permutation(40) % 2)
+    model = module.build((5,), 1)
+    model.set_weights([theirs.coef_.reshape(5, 1), np.reshape(theirs.intercept_, 1)])
+    np.testing.assert_allclose(model(x)[:, 0], getattr(theirs, predict)(x), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(5,), (4, 3), (8, 8, 1), (2, 2, 2, 2)])

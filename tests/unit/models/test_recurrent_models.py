@@ -45,6 +45,17 @@ def test_rnn_without_a_learned_state_is_keras_simple_rnn():
     np.testing.assert_allclose(model(X), layer(X) @ weight + offset, rtol=1e-6, atol=1e-6)
 
 
+def test_rnn_is_keras_simple_rnn_started_from_the_learned_state():
+    model = randomize(rnn.build((6, 3), 2, units=5))
+    state, *weights = model.get_layer("recurrent").get_weights()
+    layer = keras.layers.SimpleRNN(5)
+    layer.build((None, 6, 3))
+    layer.set_weights(weights)
+    last = layer(X, initial_state=keras.ops.tile(state[None], (len(X), 1)))
+    weight, offset = model.get_layer("output").get_weights()
+    np.testing.assert_allclose(model(X), last @ weight + offset, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("gradients", ["sum", "average"])
 def test_unrolled_equals_rolled(gradients):
     rolled = randomize(rnn.build((6, 3), 2, units=5))
