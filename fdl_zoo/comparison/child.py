@@ -113,14 +113,20 @@ def read_child(folder: RunFolder, setting: str, monitor: str, *, reused: bool = 
     )
 
 
-def trained(root: Path) -> dict[str, RunFolder]:
+def trained(root: Path, parent: str) -> dict[str, RunFolder]:
     """The children below `root` that need not be trained again, by digest.
 
-    Those that finished, those whose loss diverged (it would again), and those that a search pruned. What was trained by
-    other versions of what decides results, or on the user's own data that have changed since, is left out.
+    Those that were trained to their end and those whose loss diverged (it would again); where there is none, those that
+    this parent pruned, which only its own judge may take. What was trained by other versions of what decides results,
+    or on the user's own data that have changed since, is left out.
+
+    Args:
+        root: The folder that holds `runs/`.
+        parent: The id of the sweep that asks.
     """
     versions = {name: _version(name) for name in _PACKAGES}
     found: dict[str, RunFolder] = {}
+    pruned: dict[str, RunFolder] = {}
     for folder in list_folders(root):
         facts = folder.facts
         sweep = facts.get("sweep") or {}
@@ -129,8 +135,17 @@ def trained(root: Path) -> dict[str, RunFolder]:
         then = facts.get("versions") or {}
         if any(then.get(name) != versions[name] for name in _PACKAGES) or _data_changed(folder):
             continue
-        found.setdefault(sweep["digest"], folder)
-    return found
+        if was_pruned(folder):
+            if sweep["parent"] == parent:
+                pruned.setdefault(sweep["digest"], folder)
+        else:
+            found.setdefault(sweep["digest"], folder)
+    return pruned | found
+
+
+def was_pruned(folder: RunFolder) -> bool:
+    """Whether a search gave this child up before its last epoch; its status is FINISHED all the same."""
+    return "pruned" in folder.facts["sweep"]
 
 
 def parents(root: Path, kind: str, digest: str) -> Iterable[RunFolder]:

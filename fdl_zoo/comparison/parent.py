@@ -54,8 +54,8 @@ class Sweep:
     def __enter__(self) -> "Sweep":
         self._interruptible.__enter__()
         spec = self.base.spec
-        self._known = children.trained(self.root)
         self.folder = self._take_up() or self._create()
+        self._known = children.trained(self.root, self.folder.uid)
         self.say(f"{self.kind} of {spec.model.name} on {spec.data.name}: {self.folder.name}, recorded in {self.where}")
         self._publisher = Publisher(spec.tracking.uri or default_uri(self.root)) if spec.tracking.enabled else None
         if self._publisher:
@@ -91,9 +91,7 @@ class Sweep:
         spec = resolved.spec
         digest = spec_digest(spec)
         folder = self._known.get(digest)
-        if folder is not None:
-            if judge:
-                _judge_again(folder, judge)
+        if folder is not None and _stands(folder, judge):
             return self._keep(read_child(folder, setting, spec.monitor, reused=True))
         job = {
             "spec": spec.as_dict(),
@@ -146,11 +144,14 @@ class Sweep:
             self._interruptible.__exit__(kind, error, trace)
 
 
-def _judge_again(folder: RunFolder, judge: Judge) -> None:
-    """Tell a judge what it was told when this child was trained, so that a repeated search goes the same way."""
-    for line in folder.history():
-        if "epoch" in line:
-            judge(line["epoch"], line["metrics"])
+def _stands(folder: RunFolder, judge: Judge | None) -> bool:
+    """Whether a known child need not be trained again: it is whole, or the judge gives it up as it did before.
+
+    The judge is told what it was told when this child was trained, so that a repeated search goes the same way.
+    """
+    epochs = (line for line in folder.history() if "epoch" in line)
+    stopped = judge is not None and not all(judge(line["epoch"], line["metrics"]) for line in epochs)
+    return stopped or not children.was_pruned(folder)
 
 
 def sensible_jobs() -> int:

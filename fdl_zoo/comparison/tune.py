@@ -215,17 +215,10 @@ class _Study:
             resolved = resolve([*self.layers, *_layers(values)], self.data_dir)
         except ZooError as error:  # both ends go, and something between them does not
             return Trial(trial.number, values, Child("", None, self.base.spec.seed, reason=str(error)))
-        pruned: list[int] = []
-
-        def judge(epoch: int, metrics: Mapping[str, float]) -> bool:
-            trial.report(float(metrics[self.monitor]), epoch)
-            if epoch < resolved.spec.epochs and not pruned and trial.should_prune():
-                pruned.append(epoch)
-            return not pruned
-
+        judge = _Judge(trial, self.monitor, resolved.spec.epochs)
         setting = ", ".join(f"{path.split('.')[-1]} {value}" for path, value in values.items())
         child = sweep.train(resolved, setting, judge=judge)
-        return Trial(trial.number, values, child, pruned[0] if pruned else None)
+        return Trial(trial.number, values, child, judge.pruned)
 
     def _tell(self, done: Trial, count: int) -> None:
         child = done.child
@@ -279,6 +272,29 @@ class _Study:
         }
         names = save(Recorder(folder), "tune/trials", figure, columns)
         return tuple(folder.artifacts / name for name in names)
+
+
+class _Judge:
+    """Tells Optuna a trial's epochs and answers whether to go on.
+
+    Args:
+        trial: Optuna's.
+        monitor: The metric that it is told.
+        epochs: How many there are; after the last nothing can be given up.
+    """
+
+    def __init__(self, trial: Any, monitor: str, epochs: int) -> None:
+        self._trial, self._monitor, self._epochs = trial, monitor, epochs
+        self._told = 0
+        self.pruned: int | None = None
+
+    def __call__(self, epoch: int, metrics: Mapping[str, float]) -> bool:
+        if epoch > self._told:  # a pruned child that is trained again, now to its end, begins with epochs it knows
+            self._trial.report(float(metrics[self._monitor]), epoch)
+            self._told = epoch
+            if epoch < self._epochs and self._trial.should_prune():
+                self.pruned = epoch
+        return self.pruned is None
 
 
 def _suggested(trial: Any, searched: Range) -> Any:

@@ -44,6 +44,14 @@ def test_a_search_finds_a_good_rate_prunes_bad_ones_and_repeats_itself(tmp_path)
     assert again.name == found.name
     assert [trial.child.name for trial in again.trials] == [trial.child.name for trial in found.trials]
     assert [trial.pruned for trial in again.trials] == [trial.pruned for trial in found.trials]
+    del arguments["search"], arguments["trials"]
+    compared = fdl.compare(
+        "logistic_regression",
+        vary=[f"{path}={value}" for path, value in pruned[0].values.items()],
+        **arguments,
+    )
+    ((child,),) = compared.children.values()
+    assert (len(child.epochs), child.reused) == (4, False)  # what a search gave up is no whole run
 
 
 @pytest.mark.parametrize(
