@@ -1,4 +1,4 @@
-"""Fresh virtual environments, as a new user has them."""
+"""Fresh virtual environments, as a new user has them; what is heavy is lent to them by a `.pth` file."""
 
 import json
 import os
@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 @dataclass
 class Environment:
-    """A fresh virtual environment that sees the heavy packages, and this repository as an editable install does.
+    """A fresh virtual environment, used as in a shell in which it is active.
 
     Args:
         folder: Where it lies.
@@ -24,6 +24,12 @@ class Environment:
     @property
     def bin(self):
         return self.folder / "bin"
+
+    @property
+    def site(self):
+        """Where packages are installed to."""
+        code = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
+        return Path(self.run(f'python -c "{code}"', self.folder, check=0).stdout.strip())
 
     @property
     def variables(self):
@@ -46,13 +52,22 @@ class Environment:
 
 def new_environment(root):
     """Makes one below a folder."""
-    folder = root / "venv"
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    environment = Environment(folder)
-    code = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
-    site = Path(environment.run(f'python -c "{code}"', folder, check=0).stdout.strip())
-    (site / "fdl_zoo_and_heavy_packages.pth").write_text(f"{REPOSITORY}\n{sysconfig.get_paths()['purelib']}\n")
+    environment = empty_environment(root)
+    see(environment, REPOSITORY)
     script = environment.bin / "fdl"
     script.write_text(f"#!{environment.bin}/python\nfrom fdl_zoo.cli import main\n\nmain()\n")
     script.chmod(0o755)
     return environment
+
+
+def empty_environment(root):
+    """Makes one that sees nothing yet."""
+    folder = root / "venv"
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    return Environment(folder)
+
+
+def see(environment, *folders):
+    """Let it import from these folders and, after them, the heavy packages of the environment of the tests."""
+    lines = [*map(str, folders), sysconfig.get_paths()["purelib"]]
+    (environment.site / "heavy_packages.pth").write_text("\n".join(lines) + "\n")
