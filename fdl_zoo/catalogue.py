@@ -10,7 +10,7 @@ from fdl_zoo.discovery import Discovery
 from fdl_zoo.entry import KINDS, Entry, Failure
 from fdl_zoo.errors import InvalidName, PluginError
 from fdl_zoo.keras_source import keras_entries
-from fdl_zoo.registry import Registry
+from fdl_zoo.registry import Factory, Registry
 
 discovery = Discovery()
 models, optimizers, callbacks, datasets = (Registry(kind, discovery, discovery.absent, keras_entries) for kind in KINDS)
@@ -140,21 +140,21 @@ def load_dataset(name: str, /, **options: Any) -> Any:
     return datasets.build(name, **options)
 
 
-def register_model(name: str, card: Card | None = None) -> Callable[[Callable], Callable]:
+def register_model(name: str, card: Card | None = None) -> Callable[[Factory], Factory]:
     """Decorator: register a function `build(input_shape, num_outputs, *, ...)` as a model of this process."""
     return models.register(name, card)
 
 
-def register_optimizer(name: str, card: Card | None = None) -> Callable[[Callable], Callable]:
+def register_optimizer(name: str, card: Card | None = None) -> Callable[[Factory], Factory]:
     """Decorator: register a function `build(*, ...)` as an optimizer of this process."""
     return optimizers.register(name, card)
 
 
-def register_callback(name: str, card: Card | None = None) -> Callable[[Callable], Callable]:
+def register_callback(name: str, card: Card | None = None) -> Callable[[Factory], Factory]:
     """Decorator: register a function `build(*, ..., context=None)` as a callback of this process."""
     return callbacks.register(name, card)
 
 
-def register_dataset(name: str, card: Card | None = None) -> Callable[[Callable], Callable]:
+def register_dataset(name: str, card: Card | None = None) -> Callable[[Factory], Factory]:
     """Decorator: register a function `build(*, ...)` as a dataset of this process."""
     return datasets.register(name, card)

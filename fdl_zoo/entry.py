@@ -81,7 +81,7 @@ class Entry:
     door: str = "built-in"
     path: Path | None = None
     search: Path | None = None
-    function: Callable | None = field(default=None, compare=False)
+    function: Callable[..., Any] | None = field(default=None, compare=False)
     stated: Card | None = field(default=None, compare=False)
     variant_of: "Entry | None" = None
 
@@ -159,7 +159,7 @@ class Entry:
             for name in self.source.card.variants
         ]
 
-    def load(self) -> Callable:
+    def load(self) -> Callable[..., Any]:
         """Import the factory; the module of a folder's plugin must be the folder's own."""
         if self.function is not None:
             return self.function
@@ -176,7 +176,8 @@ class Entry:
                 f"{self.name} cannot be loaded from {self.path}: {module_name!r} is already at {module.__file__};"
                 " rename one of them."
             )
-        return getattr(module, attribute)
+        factory: Callable[..., Any] = getattr(module, attribute)
+        return factory
 
     def as_dict(self) -> dict[str, Any]:
         """Plain facts for `--json`."""

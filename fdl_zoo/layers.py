@@ -8,7 +8,7 @@ from typing import Any
 
 from fdl_zoo.card import Recipe
 from fdl_zoo.errors import InvalidSpec
-from fdl_zoo.spec import RunSpec, read_config, set_path
+from fdl_zoo.spec import RunSpec, nested, read_config, set_path
 
 REFERENCES = ("model", "data", "optimizer")
 
@@ -178,3 +178,9 @@ def make_layers(
         layers.append(Layer(origin, {"callbacks": {named.pop("name"): named}}))
     settings = [settings] if isinstance(settings, str) else settings
     return layers + [Layer("--set", set_path(text)) for text in settings]
+
+
+def value_layers(origin: str, values: Mapping[str, Any]) -> list[Layer]:
+    """A layer per value by its dotted path; names come before the options that belong to them."""
+    ordered = sorted(values.items(), key=lambda pair: pair[0].count("."))
+    return [Layer(origin, nested(path, value)) for path, value in ordered]

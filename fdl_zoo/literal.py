@@ -13,10 +13,11 @@ def _power(base: float, exponent: float) -> float:
     """`2.0**15`, but no number that takes long to compute."""
     if abs(base) > 1000 or abs(exponent) > 64:
         raise ValueError("the power is too large")
-    return base**exponent
+    power: float = base**exponent
+    return power
 
 
-_OPERATORS: dict[type, Callable] = {
+_OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,

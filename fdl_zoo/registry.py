@@ -11,13 +11,15 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeVar
 
 from fdl_zoo.card import Card
 from fdl_zoo.entry import NAMING, RETURNS, Entry, Failure, normalise
 from fdl_zoo.errors import InvalidName, InvalidOption, PluginError, UnknownName, ZooError
 from fdl_zoo.option import REQUIRED, convert_options
 from fdl_zoo.tasks import TASKS
+
+Factory = TypeVar("Factory", bound=Callable[..., Any])
 
 _loading: contextvars.ContextVar[list["tuple[Registry, str, Entry | None]"] | None] = contextvars.ContextVar(
     "loading", default=None
@@ -267,7 +269,7 @@ class Registry:
 
     # ---- registration ---------------------------------------------------------------------------------------------
 
-    def register(self, name: str, card: Card | None = None) -> Callable[[Callable], Callable]:
+    def register(self, name: str, card: Card | None = None) -> Callable[[Factory], Factory]:
         """A decorator that registers a factory from a notebook or script.
 
         Raises:
@@ -276,7 +278,7 @@ class Registry:
         if not isinstance(name, str) or not all(part.isidentifier() for part in normalise(name).split("/")):
             raise InvalidName(f"{_a(self.noun)} cannot be named {name!r}: {NAMING}.")
 
-        def decorate(function: Callable) -> Callable:
+        def decorate(function: Factory) -> Factory:
             target = f"{function.__module__}:{function.__qualname__}"
             entry = Entry(
                 self.kind, name, target, "notebook", door="notebook", function=function, stated=card or Card()
@@ -313,7 +315,7 @@ class Registry:
 
     # ---- building -------------------------------------------------------------------------------------------------
 
-    def load(self, entry: Entry) -> Callable:
+    def load(self, entry: Entry) -> Callable[..., Any]:
         """Import an entry's factory; a plugin that cannot be imported is recorded, and what it registered is undone.
 
         Raises:

@@ -81,7 +81,9 @@ def read_signature(
     return options, tuple(argument.arg for argument, _ in pairs)
 
 
-def read_live_signature(function: Callable, ranges: Mapping[str, Any]) -> tuple[dict[str, Option], tuple[str, ...]]:
+def read_live_signature(
+    function: Callable[..., Any], ranges: Mapping[str, Any]
+) -> tuple[dict[str, Option], tuple[str, ...]]:
     """The same of a live function, as a notebook's decorator meets it."""
     signature = inspect.signature(function)
     helps = argument_lines(inspect.getdoc(function) or "")

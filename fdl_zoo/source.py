@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from fdl_zoo.card import Card
 from fdl_zoo.errors import InvalidCard
@@ -94,7 +95,7 @@ def read_class(path: Path, name: str) -> EntrySource:
     return EntrySource(doc, Card(), options, parameters)
 
 
-def read_callable(function: Callable, card: Card) -> EntrySource:
+def read_callable(function: Callable[..., Any], card: Card) -> EntrySource:
     """The same facts of a live function: how a notebook's decorator registers one."""
     options, parameters = read_live_signature(function, card.ranges)
     return EntrySource(inspect.getdoc(function) or "", card, options, parameters)
@@ -108,7 +109,8 @@ def read_card(node: ast.expr) -> Card:
     """
     if not isinstance(node, ast.Call) or called(node) != "Card" or node.args:
         raise InvalidCard("CARD cannot be read: write CARD = Card(...) with keyword arguments.")
-    return made(Card, node)
+    card: Card = made(Card, node)
+    return card
 
 
 def _definition(tree: ast.Module, name: str) -> ast.FunctionDef | None:

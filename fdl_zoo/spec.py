@@ -152,7 +152,7 @@ class RunSpec(BaseModel):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values in the order of the fields: what YAML and the run's parameters hold."""
-        return _plain(self.model_dump())
+        return {key: _plain(value) for key, value in self.model_dump().items()}
 
     def to_yaml(self) -> str:
         """The specification as YAML that `--config` accepts."""
@@ -192,12 +192,19 @@ def set_path(text: str) -> dict[str, Any]:
     if not sign or not path.strip() or not all(path.split(".")):
         raise InvalidSpec(f"--set cannot be {text!r}: write PATH=VALUE, for example optimizer.learning_rate=0.01.")
     try:
-        nested: Any = yaml.safe_load(value) if value else ""
+        read = yaml.safe_load(value) if value else ""
     except (yaml.YAMLError, ValueError):  # ValueError: a date such as 2026-13-45
         raise InvalidSpec(f"--set {path} cannot be {value!r}: it is not YAML.") from None
-    for part in reversed(path.strip().split(".")):
-        nested = {part: nested}
-    return nested
+    return nested(path.strip(), read)
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    """A value below its dotted path: `optimizer.rho`, 0.9 gives {"optimizer": {"rho": 0.9}}."""
+    *outer, last = path.split(".")
+    found = {last: value}
+    for part in reversed(outer):
+        found = {part: found}
+    return found
 
 
 def read_config(path: str | Path) -> dict[str, Any]:

@@ -27,7 +27,8 @@ class Commands(click.Group):
         """The command of a file; `find-lr` is in `find_lr.py`."""
         if name not in ORDER:
             return None
-        return importlib.import_module(f"fdl_zoo.cli.{name.replace('-', '_')}").command
+        command: click.Command = importlib.import_module(f"fdl_zoo.cli.{name.replace('-', '_')}").command
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

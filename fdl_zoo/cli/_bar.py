@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -15,7 +16,7 @@ def bar(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
         label: What is being done.
         quiet: Show nothing.
     """
-    shown: list = []
+    shown: list[Any] = []
 
     def update(done: int, total: int) -> None:
         if not shown:

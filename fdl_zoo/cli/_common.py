@@ -7,10 +7,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @dataclass
@@ -48,7 +50,7 @@ def _keep_plugins(ctx: click.Context, parameter: click.Parameter, value: tuple[s
         os.environ["FDL_ZOO_PLUGINS_DIR"] = os.pathsep.join([*value, *filter(None, [known])])
 
 
-def common_options(command: Callable) -> Callable:
+def common_options(command: Command) -> Command:
     """Add the options that every command has; their values are in `state_of(ctx)`."""
     options = (
         click.option("--json", is_flag=True, expose_value=False, callback=_keep, help="Print JSON."),
@@ -124,7 +126,7 @@ def columns(rows: Sequence[Sequence[str]], limit: int | None = None, indent: str
     return "\n".join(lines)
 
 
-class EntryName(click.ParamType):
+class EntryName(click.ParamType[str]):
     """An entry's name, completed by the shell from the catalogue.
 
     Args:
@@ -151,7 +153,7 @@ class EntryName(click.ParamType):
         ]
 
 
-class RunName(click.ParamType):
+class RunName(click.ParamType[str]):
     """A run, completed by the shell from the runs of this working directory."""
 
     name = "run"

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from fdl_zoo.cli._common import EntryName, state_of
+from fdl_zoo.cli._common import Command, EntryName, state_of
 
 
-def run_options(command: Callable) -> Callable:
+def run_options(command: Command) -> Command:
     """Add MODEL and the options that choose what is trained and where it is recorded."""
     options = (
         click.argument("model", required=False, type=EntryName("models")),

@@ -1,11 +1,14 @@
 """`fdl list`: the catalogue, one line per entry."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, width
+
+if TYPE_CHECKING:
+    from fdl_zoo.entry import Entry
 
 
 @click.command("list")
@@ -45,12 +48,12 @@ def _kinds(incomplete: str) -> list[str]:
     return [kind for kind in KINDS if kind.startswith(incomplete)]
 
 
-def _find(kinds: Sequence[str], patterns: Sequence[str | None], filters: Mapping[str, Any]) -> dict[str, list]:
+def _find(kinds: Sequence[str], patterns: Sequence[str | None], filters: Mapping[str, Any]) -> "dict[str, list[Entry]]":
     """The entries by kind; over several kinds a pattern need match in one of them only."""
     from fdl_zoo import catalogue
     from fdl_zoo.errors import UnknownName
 
-    found: dict[str, list] = {each: [] for each in kinds}
+    found: dict[str, list[Entry]] = {each: [] for each in kinds}
     for pattern in patterns:
         complaints = []
         for each in kinds:
@@ -65,7 +68,7 @@ def _find(kinds: Sequence[str], patterns: Sequence[str | None], filters: Mapping
     return found
 
 
-def _section(kind: str, entries: list) -> str:
+def _section(kind: str, entries: "list[Entry]") -> str:
     return f"{kind}\n" + columns([(entry.name, entry.summary) for entry in entries], width(), indent="  ")
 
 

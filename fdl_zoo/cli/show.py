@@ -2,11 +2,14 @@
 
 import re
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fdl_zoo.cli._common import EntryName, columns, common_options, emit, honour_strict, state_of, width
+
+if TYPE_CHECKING:
+    from fdl_zoo.errors import UnknownName
 
 
 @click.command("show")
@@ -60,7 +63,7 @@ def _find(name: str, kind: str | None) -> tuple[str, Any]:
     return found[0]
 
 
-def _best(complaints: list, name: str) -> str:
+def _best(complaints: "list[UnknownName]", name: str) -> str:
     """Of four answers the one that helps: a failure or a suggestion before a bare no."""
     helpful = [str(each) for each in complaints if "failed to load" in str(each) or "its plugin" in str(each)]
     meant = [str(each).partition("did you mean ")[2].partition("?")[0] for each in complaints]
@@ -85,7 +88,9 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
     return shape
 
 
-def _layers(entry: Any, input_shape: tuple[int, ...] | None, num_outputs: int | None, verbose: bool) -> list[dict]:
+def _layers(
+    entry: Any, input_shape: tuple[int, ...] | None, num_outputs: int | None, verbose: bool
+) -> list[dict[str, Any]]:
     from fdl_zoo import backend, catalogue
     from fdl_zoo.analysis.layers import layer_rows
     from fdl_zoo.errors import InvalidOption
@@ -97,7 +102,7 @@ def _layers(entry: Any, input_shape: tuple[int, ...] | None, num_outputs: int | 
     return layer_rows(catalogue.create_model(entry.name, input_shape=shape, num_outputs=outputs))
 
 
-def _layer_table(rows: list[dict]) -> str:
+def _layer_table(rows: list[dict[str, Any]]) -> str:
     table = [("layer", "type", "output", "params", "by the book's formula")]
     for row in rows:
         shape = "x".join(str(size) if size else "batch" for size in row["output_shape"])

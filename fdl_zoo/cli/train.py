@@ -3,11 +3,14 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, state_of
+
+if TYPE_CHECKING:
+    from fdl_zoo.layers import Layer
 
 
 @click.command("train", epilog="Example:  fdl train mlp --data digits --optimizer adam --lr 0.01 --epochs 20")
@@ -88,7 +91,7 @@ def _layers(
     metrics: tuple[str, ...],
     freeze: tuple[str, ...],
     **values: Any,
-) -> list:
+) -> "list[Layer]":
     """The flags as layers; a flag that is not given says nothing."""
     from fdl_zoo.layers import make_layers
 

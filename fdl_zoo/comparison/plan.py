@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fdl_zoo.comparison.child import spec_digest
-from fdl_zoo.comparison.values import log_grid, nested, read_vary
+from fdl_zoo.comparison.values import log_grid, read_vary
 from fdl_zoo.errors import InvalidSpec
-from fdl_zoo.layers import Layer
+from fdl_zoo.layers import Layer, value_layers
 from fdl_zoo.resolution import Resolved, resolve
 
 RATES = "1e-4..1:log2"
@@ -74,7 +74,7 @@ class Plan:
 
     def run(self, setting: Setting, seed: int, rate: float | None = None) -> Resolved:
         """The run of a setting with a seed and, where that is chosen, a learning rate."""
-        layers = [*self.layers, *_layers(setting.values), Layer("--vary", {"seed": seed})]
+        layers = [*self.layers, *value_layers("--vary", dict(setting.values)), Layer("--vary", {"seed": seed})]
         if rate is not None:
             layers.append(Layer("--learning-rates", {"optimizer": {"learning_rate": rate}}))
         return resolve(layers, self.data_dir)
@@ -107,13 +107,14 @@ def make_plan(
         raise InvalidSpec(f"{RATE} cannot be varied and chosen at once: give --vary or --learning-rates.")
     rates = () if learning_rates == "none" else log_grid(learning_rates)
     if seeds is None:
-        seeds = (resolve([*layers, *_layers(_first(grid))], data_dir).spec.seed,)
+        first = {path: values[0] for path, values in grid.items()}
+        seeds = (resolve([*layers, *value_layers("--vary", first)], data_dir).spec.seed,)
     if len(list(itertools.islice(itertools.product(*grid.values(), seeds), MOST_RUNS + 1))) > MOST_RUNS:
         raise InvalidSpec(f"A comparison cannot have more than {MOST_RUNS} runs: vary fewer values.")
     settings = []
     for values in itertools.product(*grid.values()):
         point = tuple(zip(grid, values, strict=True))
-        base = resolve([*layers, *_layers(point), Layer("--vary", {"seed": seeds[0]})], data_dir)
+        base = resolve([*layers, *value_layers("--vary", dict(point)), Layer("--vary", {"seed": seeds[0]})], data_dir)
         has_rate = "learning_rate" in base.spec.optimizer.options
         label = _label(dict(point), base)
         settings.append(Setting(point, label, base, rates if has_rate else ()))
@@ -136,16 +137,6 @@ def _grid(vary: Iterable[str]) -> dict[str, tuple[Any, ...]]:
     if not grid:
         raise InvalidSpec("A comparison needs something that varies: --vary optimizer=sgd,adam or --vary seed=0..4.")
     return grid
-
-
-def _first(grid: Mapping[str, tuple[Any, ...]]) -> tuple[tuple[str, Any], ...]:
-    return tuple((path, values[0]) for path, values in grid.items())
-
-
-def _layers(values: Iterable[tuple[str, Any]]) -> list[Layer]:
-    """A layer per value; names come before the options that belong to them."""
-    ordered = sorted(values, key=lambda pair: pair[0].count("."))
-    return [Layer("--vary", nested(path, value)) for path, value in ordered]
 
 
 def _label(values: Mapping[str, Any], base: Resolved) -> str:

@@ -18,9 +18,9 @@ from fdl_zoo.comparison.figures import in_words
 from fdl_zoo.comparison.parent import Sweep, sensible_jobs
 from fdl_zoo.comparison.rerun import rerun_command
 from fdl_zoo.comparison.statistics import better, higher_is_better
-from fdl_zoo.comparison.values import Range, nested, read_search
+from fdl_zoo.comparison.values import Range, read_search
 from fdl_zoo.errors import InvalidSpec, TrainingFailed, ZooError
-from fdl_zoo.layers import Layer, make_layers
+from fdl_zoo.layers import Layer, make_layers, value_layers
 from fdl_zoo.resolution import Resolved, resolve
 from fdl_zoo.tracking.folder import ROOT, RunFolder
 from fdl_zoo.tracking.recorder import Recorder
@@ -126,9 +126,9 @@ def tune(
         raise InvalidSpec(f"trials cannot be {trials}: give at least 1.")
     layers = make_layers(model, data, optimizer, None, None, config, settings, values)
     ranges = _ranges(search)
-    base = resolve([*layers, *_layers(_ends(ranges)[0])], data_dir)
+    base = resolve([*layers, *value_layers("--search", _ends(ranges)[0])], data_dir)
     for end in _ends(ranges):  # a range that an option does not accept is refused before the first trial
-        resolve([*layers, *_layers(end)], data_dir)
+        resolve([*layers, *value_layers("--search", end)], data_dir)
     return _Study(layers, ranges, base, data_dir, prune, say).run(trials, jobs or sensible_jobs(), Path(root))
 
 
@@ -152,11 +152,6 @@ def _ends(ranges: Sequence[Range]) -> list[dict[str, Any]]:
 
 def _number(searched: Range, value: float) -> float | int:
     return int(value) if searched.integer else float(f"{value:.4g}")  # digits that a person would paste
-
-
-def _layers(values: Mapping[str, Any]) -> list[Layer]:
-    ordered = sorted(values.items(), key=lambda pair: pair[0].count("."))
-    return [Layer("--search", nested(path, value)) for path, value in ordered]
 
 
 @dataclass
@@ -212,7 +207,7 @@ class _Study:
     def _try(self, trial: Any, sweep: Sweep) -> Trial:
         values = {each.path: _suggested(trial, each) for each in self.ranges}
         try:
-            resolved = resolve([*self.layers, *_layers(values)], self.data_dir)
+            resolved = resolve([*self.layers, *value_layers("--search", values)], self.data_dir)
         except ZooError as error:  # both ends go, and something between them does not
             return Trial(trial.number, values, Child("", None, self.base.spec.seed, reason=str(error)))
         judge = _Judge(trial, self.monitor, resolved.spec.epochs)

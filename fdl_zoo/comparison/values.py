@@ -88,13 +88,6 @@ def read_search(text: str) -> Range:
     return Range(path, low, high, log=bool(match[3]), integer=integer)
 
 
-def nested(path: str, value: Any) -> dict[str, Any]:
-    """A value below its dotted path: `optimizer.rho`, 0.9 gives {"optimizer": {"rho": 0.9}}."""
-    for part in reversed(path.split(".")):
-        value = {part: value}
-    return value
-
-
 def _parts(flag: str, text: str, example: str) -> tuple[str, str]:
     path, sign, given = (part.strip() for part in text.partition("="))
     if not sign or not given or not all(path.split(".")):

@@ -116,7 +116,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(crafted):
         fdl.load_model(path)
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.filterwarnings("ignore:Duplicate name")  # zipfile, which writes the damaged file
 def test_two_members_of_one_name_are_refused(crafted):
     with pytest.raises(InvalidData, match="two members of one name"):
         fdl.load_model(crafted(members=[("config.json", "{}", zipfile.ZIP_STORED)]))

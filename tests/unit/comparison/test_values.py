@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fdl_zoo.comparison.values import Range, log_grid, nested, read_search, read_vary
+from fdl_zoo.comparison.values import Range, log_grid, read_search, read_vary
 from fdl_zoo.errors import InvalidSpec
 
 
@@ -68,7 +68,3 @@ def test_what_is_searched(text, expected):
 def test_what_cannot_be_searched(text):
     with pytest.raises(InvalidSpec):
         read_search(text)
-
-
-def test_a_path_is_nested():
-    assert nested("optimizer.rho", 0.9) == {"optimizer": {"rho": 0.9}}

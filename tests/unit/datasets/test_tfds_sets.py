@@ -91,7 +91,6 @@ class FdlTinyImages(tfds.core.GeneratorBasedBuilder):
         """Unused: the split's examples are given above."""
 
 
-@pytest.mark.filterwarnings("ignore")  # TFDS's own, while it prepares
 @pytest.mark.parametrize("source", ["fdl_tiny_images", "fdl_tiny_images:1.2.0"])
 def test_a_missing_set_is_prepared_once_when_the_server_answers(source, tmp_path, monkeypatch):
     monkeypatch.setattr(availability, "is_reachable", lambda address: True)
@@ -121,7 +120,6 @@ class FdlFetchedByHand(tfds.core.GeneratorBasedBuilder):
         yield 0, {"x": 0}
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_a_preparation_that_fails_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(availability, "is_reachable", lambda address: True)
     with pytest.raises(InvalidData, match=r"fdl_fetched_by_hand cannot be prepared: .*--data-dir\.") as error:
