@@ -1,27 +1,28 @@
 """Another dataset in the raw units and classes of the one that a model was trained on."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fdl_zoo.artifacts.interface import Interface
-from fdl_zoo.data import Dataset, Normalization, Split
+from fdl_zoo.artifacts.interface import Interface, model_inputs, raw_units
+from fdl_zoo.data import Dataset, Split
 from fdl_zoo.errors import InvalidData
 
 
 class _Adapted(Split):
-    """A split whose inputs are normalized anew and whose classes are renumbered."""
+    """A split whose inputs are made anew of raw units and whose classes are renumbered."""
 
-    def __init__(self, part: Split, before: Normalization, after: Normalization, classes: np.ndarray | None) -> None:
-        self.part, self.before, self.after, self.classes = part, before, after, classes
+    def __init__(self, part: Split, renew: Callable[[np.ndarray], np.ndarray], classes: np.ndarray | None) -> None:
+        self.part, self.renew, self.classes = part, renew, classes
 
     def __len__(self) -> int:
         return len(self.part)
 
     def take(self, indices: np.ndarray, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
         x, y = self.part.take(indices, epoch)
-        return self.after(self.before.invert(x)), y if self.classes is None else self.classes[y]
+        return self.renew(x), y if self.classes is None else self.classes[y]
 
 
 class _Joined(Split):
@@ -77,10 +78,11 @@ def adapted(data: Dataset, name: str, model: Any, interface: Interface) -> Datas
             f"The model cannot be evaluated on {name}: it is for {interface.task}, and these data for {data.task}."
         )
     classes = _renumbered(data, name, interface)
-    parts = {
-        split: _Adapted(part, data.normalization, interface.normalization, classes)
-        for split, part in data.splits.items()
-    }
+
+    def renew(x: np.ndarray) -> np.ndarray:
+        return model_inputs(model, interface.normalization, raw_units(data, x))
+
+    parts = {split: _Adapted(part, renew, classes) for split, part in data.splits.items()}
     names = interface.class_names or data.class_names
     outputs = model.outputs[0].shape[-1]
     return replace(data, **parts, class_names=names, num_outputs=outputs, normalization=interface.normalization)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from fdl_zoo import backend
-from fdl_zoo.artifacts.interface import Interface
+from fdl_zoo import backend, saved
+from fdl_zoo.artifacts.interface import Interface, model_inputs, raw_units
 from fdl_zoo.artifacts.load import load_file
 from fdl_zoo.artifacts.reference import Located, locate
 from fdl_zoo.errors import InvalidOption, ZooError
@@ -104,7 +104,7 @@ def export(
             f"The model cannot be exported to {target}: this folder holds something else; choose another."
         )
     raw = _examples(located, interface, model)
-    difference = _write_proved(model, interface, format, logits, target, raw)
+    difference = _write_proved(model, interface, format, logits, target, raw, allow_unsafe)
     plain = format == "keras"
     result = (
         "values" if interface and interface.task == "regression" else "logits" if logits or plain else "probabilities"
@@ -136,7 +136,7 @@ def _examples(located: Located, interface: Interface | None, model: Any) -> np.n
 
         spec = located.spec.data
         data = catalogue.load_dataset(spec.name, **spec.options)
-        return data.normalization.invert(data.test.take(np.arange(min(_EXAMPLES, len(data.test))))[0])
+        return raw_units(data, data.test.take(np.arange(min(_EXAMPLES, len(data.test))))[0])
     if interface is not None:
         return interface.example
     shape = [size or 8 for size in model.input_shape[1:]]
@@ -144,7 +144,13 @@ def _examples(located: Located, interface: Interface | None, model: Any) -> np.n
 
 
 def _write_proved(
-    model: Any, interface: Interface | None, format: str, logits: bool, target: Path, raw: np.ndarray
+    model: Any,
+    interface: Interface | None,
+    format: str,
+    logits: bool,
+    target: Path,
+    raw: np.ndarray,
+    allow_unsafe: bool,
 ) -> float:
     """Writes beside the target, reads back, compares, and only then moves it into place.
 
@@ -152,14 +158,14 @@ def _write_proved(
         The largest difference.
     """
     served = model if format == "keras" else _served(model, interface, format, logits)
-    inputs = raw if interface is None or format != "keras" else interface.normalization(raw)
+    inputs = raw if interface is None or format != "keras" else model_inputs(model, interface.normalization, raw)
     expected = np.asarray((served if format == "keras" else _served(model, interface, "", logits))(inputs))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
         made = Path(folder) / f"model{_SUFFIX[format]}"
         try:
             _WRITERS[format](served, made, inputs)
-            found = _READERS[format](made, inputs)
+            found = _READERS[format](made, inputs, allow_unsafe)
         except Exception as error:  # what a converter cannot do it tells by errors of any kind
             cause = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:300]}"
             raise ExportFailed(f"The model was not exported: it cannot be written as {format} ({cause}).") from error
@@ -204,11 +210,11 @@ def _signature(served: Any, inputs: np.ndarray, batch: int | None = None) -> tup
 
 
 def _write_keras(model: Any, path: Path, inputs: np.ndarray) -> None:
-    model.save(path)
+    saved.save(model, path)
 
 
-def _read_keras(path: Path, inputs: np.ndarray) -> np.ndarray:
-    return np.asarray(load_file(path)(inputs))
+def _read_keras(path: Path, inputs: np.ndarray, allow_unsafe: bool) -> np.ndarray:
+    return np.asarray(load_file(path, allow_unsafe=allow_unsafe)(inputs))
 
 
 def _write_saved_model(served: Any, path: Path, inputs: np.ndarray) -> None:
@@ -221,7 +227,7 @@ def _write_saved_model(served: Any, path: Path, inputs: np.ndarray) -> None:
     archive.write_out(str(path), verbose=False)
 
 
-def _read_saved_model(path: Path, inputs: np.ndarray) -> np.ndarray:
+def _read_saved_model(path: Path, inputs: np.ndarray, allow_unsafe: bool) -> np.ndarray:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))
@@ -236,7 +242,7 @@ def _write_onnx(served: Any, path: Path, inputs: np.ndarray) -> None:
         tf2onnx.convert.from_function(function, input_signature=signature, opset=18, output_path=str(path))
 
 
-def _read_onnx(path: Path, inputs: np.ndarray) -> np.ndarray:
+def _read_onnx(path: Path, inputs: np.ndarray, allow_unsafe: bool) -> np.ndarray:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -255,7 +261,7 @@ def _write_litert(served: Any, path: Path, inputs: np.ndarray) -> None:
         served.export(str(path), format="litert", input_signature=[signature], verbose=False)
 
 
-def _read_litert(path: Path, inputs: np.ndarray) -> np.ndarray:
+def _read_litert(path: Path, inputs: np.ndarray, allow_unsafe: bool) -> np.ndarray:
     import tensorflow as tf
 
     with backend.silenced(), warnings.catch_warnings():
@@ -272,7 +278,7 @@ _WRITERS: dict[str, Callable[[Any, Path, np.ndarray], None]] = {
     "onnx": _write_onnx,
     "litert": _write_litert,
 }
-_READERS: dict[str, Callable[[Path, np.ndarray], np.ndarray]] = {
+_READERS: dict[str, Callable[[Path, np.ndarray, bool], np.ndarray]] = {
     "keras": _read_keras,
     "saved_model": _read_saved_model,
     "onnx": _read_onnx,

@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -92,3 +93,9 @@ class Interface:
 def raw_units(data: Dataset, examples: np.ndarray) -> np.ndarray:
     """Examples [count, ...] in the units in which a user has them; word numbers stay whole numbers."""
     return examples if examples.dtype.kind in "iu" else data.normalization.invert(examples)
+
+
+def model_inputs(model: Any, normalization: Normalization, raw: np.ndarray) -> np.ndarray:
+    """Raw examples [count, ...] as a model takes them: word numbers as they are, all else normalized to float32."""
+    kind = model.inputs[0].dtype
+    return np.rint(raw).astype(kind) if kind.startswith(("int", "uint")) else normalization(raw)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fdl_zoo import backend, catalogue
 from fdl_zoo.artifacts.inputs import Example, read_file
-from fdl_zoo.artifacts.interface import Interface
+from fdl_zoo.artifacts.interface import Interface, model_inputs, raw_units
 from fdl_zoo.artifacts.load import load_file
 from fdl_zoo.artifacts.reference import Located, locate
 from fdl_zoo.errors import InvalidOption
@@ -131,8 +131,7 @@ def _of_split(located: Located, split: str, limit: int | None) -> tuple[list[Exa
     data = catalogue.load_dataset(spec.data.name, **spec.data.options)
     part = data.splits[split]
     x, y = part.take(np.arange(len(part) if limit is None else min(limit, len(part))))
-    raw = data.normalization.invert(x)
-    return [Example(f"{split}[{index}]", each) for index, each in enumerate(raw)], list(y)
+    return [Example(f"{split}[{index}]", each) for index, each in enumerate(raw_units(data, x))], list(y)
 
 
 def _outputs(model: Any, raw: np.ndarray, interface: Interface | None, logits: bool) -> np.ndarray:
@@ -143,7 +142,7 @@ def _outputs(model: Any, raw: np.ndarray, interface: Interface | None, logits: b
     if interface is None:
         return outputs_of(model, raw)
     if logits:
-        return outputs_of(model, interface.normalization(raw))
+        return outputs_of(model, model_inputs(model, interface.normalization, raw))
     served = ServedModel(model, interface.normalization, interface.task)
     return np.concatenate([np.asarray(served(raw[start : start + 256])) for start in range(0, len(raw), 256)])
 

@@ -131,7 +131,7 @@ def test_what_is_exported_is_there_and_equal(here, tmp_path, format):
 
 
 def test_an_export_that_differs_is_not_kept(here, tmp_path, monkeypatch):
-    monkeypatch.setitem(exporting._READERS, "keras", lambda path, inputs: np.zeros((len(inputs), 10)))
+    monkeypatch.setitem(exporting._READERS, "keras", lambda path, inputs, allow_unsafe: np.zeros((len(inputs), 10)))
     with pytest.raises(exporting.ExportFailed, match="differ from Keras's by"):
         fdl.export("last", "keras", output=tmp_path / "model.keras")
     assert list(tmp_path.iterdir()) == []

@@ -212,6 +212,11 @@ def test_checkpoints_and_logged_models_carry_it_too(plugin, tmp_path):
         assert saved.stated_versions(tmp_path / file) == {"Own-Layers": "1.4.0"}
 
 
+def test_an_exported_model_carries_it_too(path, tmp_path):
+    fdl.export(path, "keras", output=tmp_path / "exported.keras")
+    assert saved.stated_versions(tmp_path / "exported.keras") == {"Own-Layers": "1.4.0"}
+
+
 def test_a_model_without_plugins_has_no_statement(plugin, tmp_path):
     @keras.saving.register_keras_serializable(package="notebook-of-mine")
     class Halved(keras.layers.Layer):

@@ -56,6 +56,10 @@ def test_lambda_is_refused_and_loads_where_it_is_asked_for(tmp_path):
     with pytest.raises(InvalidData, match=r"lambda\.keras is refused: it has .*Lambda, .* any code; --allow-unsafe"):
         fdl.load_model(path)
     np.testing.assert_allclose(fdl.load_model(path, allow_unsafe=True)(np.ones((1, 2))), 2)
+    with pytest.raises(InvalidData, match="is refused"):
+        fdl.export(path, "keras", output=tmp_path / "exported.keras")
+    fdl.export(path, "keras", output=tmp_path / "exported.keras", allow_unsafe=True)
+    assert (tmp_path / "exported.keras").is_file()
 
 
 @pytest.mark.parametrize(
