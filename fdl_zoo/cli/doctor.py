@@ -59,7 +59,8 @@ def _devices(verbose: bool) -> dict[str, str]:
 def _store() -> dict[str, Any]:
     from fdl_zoo.tracking import default_uri
     from fdl_zoo.tracking.folder import ROOT, list_folders
-    from fdl_zoo.tracking.uri import redacted, sqlite_path
+    from fdl_zoo.tracking.secrets import redacted
+    from fdl_zoo.tracking.uri import sqlite_path
 
     uri = default_uri(ROOT)
     database = sqlite_path(uri)

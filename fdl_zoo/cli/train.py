@@ -151,12 +151,16 @@ def tell(ctx: click.Context, train: Callable[..., Any], register: str | None = N
     cluster = read()
     if cluster and not cluster.is_chief:
         return  # worker 0 records the run, and tells its result
-    facts, text = {**run.as_dict(), "history": run.history}, _summary(run)
-    if register:
-        registered = _registered(run, register)
-        facts["registered"] = registered.as_dict()
-        text += f"\nmodel  {registered.uri} (version {registered.version})"
-    emit(ctx, facts, text)
+    facts, text = {**run.as_dict(), "history": run.history}, ""
+    if not state_of(ctx).json:
+        click.echo(_summary(run))
+    try:
+        if register:
+            registered = _registered(run, register)
+            facts["registered"] = registered.as_dict()
+            text = f"model  {registered.uri} (version {registered.version})"
+    finally:  # what was trained is told, whatever the registry says
+        emit(ctx, facts, text)
     if run.spec.tracking.enabled and not (run.path / "unsent").exists():
         for message in send_unsent():  # the store answers: what earlier runs could not send goes now
             progress.say(message)

@@ -6,8 +6,8 @@ from typing import Any
 
 from fdl_zoo.tracking import Tracker
 from fdl_zoo.tracking.folder import RunFolder
+from fdl_zoo.tracking.secrets import redacted
 from fdl_zoo.tracking.sender import mark_unsent, mirror, open_tracker
-from fdl_zoo.tracking.uri import redacted
 
 SECONDS = 3.0
 

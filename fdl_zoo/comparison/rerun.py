@@ -1,7 +1,6 @@
 """The command that trains a specification again, as short as it can be, and checked to resolve to it."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from fdl_zoo.errors import ZooError
 from fdl_zoo.layers import make_layers
 from fdl_zoo.resolution import resolve
 from fdl_zoo.spec import RunSpec
+from fdl_zoo.tracking.secrets import redacted_command
 
 _FLAGS = {"optimizer.learning_rate": "--lr", "epochs": "--epochs", "batch_size": "--batch-size", "seed": "--seed"}
 _LEFT_OUT = ("experiment", "tracking", "checkpoint", "block")
@@ -31,10 +31,10 @@ def rerun_command(spec: RunSpec, file: Path) -> str:
             words = ["fdl", "train", names["model"], "--data", names["data"], "--optimizer", names["optimizer"]]
             for path, value in changed.items():
                 words += [_FLAGS[path], _text(value)] if path in _FLAGS else ["--set", f"{path}={_text(value)}"]
-            return shlex.join(words)
+            return redacted_command(words)
     except ZooError:  # flags that resolve to nothing: the file says it
         pass
-    return shlex.join(["fdl", "train", "--config", str(file)])
+    return redacted_command(["fdl", "train", "--config", str(file)])
 
 
 def _differs(path: str, value: Any, plain: dict[str, Any]) -> bool:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from fdl_zoo.tracking.files import write_json
 from fdl_zoo.tracking.folder import RunFolder
-from fdl_zoo.tracking.uri import embedded_uri, redacted
+from fdl_zoo.tracking.secrets import redacted
+from fdl_zoo.tracking.uri import embedded_uri
 
 EMBEDDED = "embedded"
 

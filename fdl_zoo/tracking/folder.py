@@ -24,7 +24,7 @@ from fdl_zoo.errors import TrackingError, UnknownName, ZooError
 from fdl_zoo.tracking.files import Lock, write_atomically, write_json
 from fdl_zoo.tracking.history import History, decoded, encoded
 from fdl_zoo.tracking.owner import Owner, is_alive, read_owner
-from fdl_zoo.tracking.uri import redacted
+from fdl_zoo.tracking.secrets import redacted, redacted_yaml, without_secrets
 
 ROOT = Path("mlruns")
 ENDED = ("FINISHED", "FAILED", "KILLED")
@@ -67,10 +67,10 @@ class RunFolder:
             folder._own(timeout=0)
             folder.checkpoints.mkdir()
             folder.artifacts.mkdir()
-            write_atomically(folder.path / "spec.yaml", redacted(spec))
+            write_atomically(folder.path / "spec.yaml", redacted_yaml(spec))
             folder._write(
                 {"name": name, "uid": os.urandom(16).hex(), "status": "RUNNING", "reason": "", "started": time.time()}
-                | {"ended": None, "metrics": {}, "facts": _without_secrets(facts)}
+                | {"ended": None, "metrics": {}, "facts": without_secrets(facts)}
             )
         except FileExistsError as error:
             raise TrackingError(f"A run cannot be named {name!r}: {folder.path} exists; leave the name out.") from error
@@ -186,7 +186,7 @@ class RunFolder:
         """Adds to the facts; those of the same name are replaced."""
         with self._writing:
             record = self._read()
-            self._write(record | {"facts": record["facts"] | _without_secrets(facts)})
+            self._write(record | {"facts": record["facts"] | without_secrets(facts)})
 
     def append_history(self, *lines: Mapping[str, Any]) -> None:
         """Appends lines to the history and returns once they are on disk.
@@ -336,14 +336,3 @@ def _not_one(wanted: str, found: list[RunFolder], folders: list[RunFolder], root
     names = [folder.name for folder in folders]
     close = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5) or names[:1]
     return UnknownName(f"There is no run {wanted!r}; closest: {', '.join(close)}. `fdl runs` lists all.")
-
-
-def _without_secrets(value: Any) -> Any:
-    """Facts with every string redacted."""
-    if isinstance(value, str):
-        return redacted(value)
-    if isinstance(value, Mapping):
-        return {str(key): _without_secrets(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_secrets(each) for each in value]
-    return value

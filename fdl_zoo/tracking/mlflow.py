@@ -40,7 +40,8 @@ from fdl_zoo.errors import TrackingError, UnknownName
 from fdl_zoo.tracking import Point, RunDeleted
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.tracking.names import MAX_VALUE, flattened, safe_key
-from fdl_zoo.tracking.uri import EXPERIMENT, redacted, sqlite_path
+from fdl_zoo.tracking.secrets import redacted
+from fdl_zoo.tracking.uri import EXPERIMENT, sqlite_path
 
 # They print, with a traceback, what is raised as well; a raised error is answered by its receiver, in one sentence.
 for _noisy in ("mlflow.store.db.utils", "alembic.runtime.migration", "urllib3.connectionpool"):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fdl_zoo.tracking.uri import redacted
+from fdl_zoo.tracking.secrets import redacted, without_secrets
 
 MAX_KEY, MAX_VALUE = 250, 6000
 
@@ -19,6 +19,7 @@ def flattened(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         for name, value in values.items():
             yield from flattened(value, f"{prefix}.{name}" if prefix else str(name))
     else:
+        values = without_secrets(values, prefix)
         text = redacted(values if isinstance(values, str) else json.dumps(values, default=str))
         yield safe_key(prefix), text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 3] + "..."
 

@@ -12,9 +12,11 @@ from fdl_zoo.tracking.cursor import EMBEDDED, Cursor, stated_uri
 from fdl_zoo.tracking.files import Lock
 from fdl_zoo.tracking.folder import ROOT, RunFolder
 from fdl_zoo.tracking.history import History
-from fdl_zoo.tracking.uri import EXPERIMENT, default_uri, embedded_uri, redacted
+from fdl_zoo.tracking.secrets import HIDDEN, redacted
+from fdl_zoo.tracking.uri import EXPERIMENT, default_uri, embedded_uri
 
 MAX_WAIT = 30.0
+_told: dict[str, str] = {}  # the addresses that this process was given, by how they are written down
 
 
 def mirror(folder: RunFolder, tracker: Tracker) -> bool:
@@ -59,7 +61,7 @@ class Sender:
 
     Args:
         folder: The run, owned by this process.
-        uri: The store's address.
+        uri: The store's address; of one that a specification states, the secrets are looked up.
         interval: Least number of seconds between two flushes.
         tracker: Makes the tracker, in the thread.
     """
@@ -78,6 +80,8 @@ class Sender:
         self._problem: str | None = None
         self._up_to_date = False
         mark_unsent(folder, uri)
+        if HIDDEN not in uri:
+            _told[redacted(uri)] = uri
         self._thread = threading.Thread(target=self._run, name="fdl-sender", daemon=True)
         self._thread.start()
 
@@ -110,7 +114,7 @@ class Sender:
             last = self._closing.is_set()
             try:
                 if tracker is None:
-                    tracker = self._make_tracker(self._folder, self._uri)
+                    tracker = self._make_tracker(self._folder, _with_secrets(self._uri, self._folder.root))
                 self._up_to_date = mirror(self._folder, tracker)
                 self._problem = None if self._up_to_date else "another process is sending it"
                 wait = self._interval
@@ -296,16 +300,27 @@ def _last_step(folder: RunFolder) -> int:
 
 
 def _address(folder: RunFolder) -> str:
-    """The address that a run is to be sent to: what its folder says, with secrets that only the environment has."""
+    """The address that a run is to be sent to: what its folder says, with its secrets."""
     stated = Cursor.load(folder).uri
     if stated == EMBEDDED:
         return embedded_uri(folder.root)
-    current = default_uri(folder.root)
+    return _with_secrets(stated, folder.root)
+
+
+def _with_secrets(stated: str, root: Path) -> str:
+    """An address as a folder or specification states it, with the secrets that the environment or a command has named.
+
+    Raises:
+        TrackingError: Neither has.
+    """
+    current = default_uri(root)
     if stated in ("", redacted(current)):
         return current
-    if "***" in stated:
-        raise TrackingError(f"its store {stated} needs a password: set MLFLOW_TRACKING_URI")
-    return stated
+    if HIDDEN not in stated:
+        return stated
+    if stated not in _told:
+        raise TrackingError("its password is known to nobody here, set MLFLOW_TRACKING_URI")
+    return _told[stated]
 
 
 def _in_words(error: BaseException) -> str:

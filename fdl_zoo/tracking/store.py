@@ -9,7 +9,8 @@ from pathlib import Path
 
 from fdl_zoo.errors import TrackingError
 from fdl_zoo.tracking.files import Lock
-from fdl_zoo.tracking.uri import redacted, sqlite_path
+from fdl_zoo.tracking.secrets import redacted
+from fdl_zoo.tracking.uri import sqlite_path
 
 
 def ensure_store(uri: str) -> None:

@@ -14,6 +14,7 @@ from fdl_zoo import rules
 from fdl_zoo.errors import ZooError
 from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import RunFolder
+from fdl_zoo.tracking.secrets import redacted_yaml
 from fdl_zoo.training import meeting, provenance
 from fdl_zoo.training.cluster import Cluster, read
 from fdl_zoo.training.progress import Progress, Silent
@@ -36,8 +37,8 @@ def follow(cluster: Cluster, spec: RunSpec | None, progress: Progress) -> Run:
         InvalidOption: Worker 0 has other versions, or trains something else.
     """
     progress.say(f"worker {cluster.index} of {len(cluster.workers)}: looking for worker 0 at {cluster.workers[0]}")
-    agreement = meeting.join(cluster, spec and spec.to_yaml(), provenance.versions())
-    agreed = RunSpec.model_validate(yaml.safe_load(agreement.spec))
+    agreement = meeting.join(cluster, spec and redacted_yaml(spec.to_yaml()), provenance.versions())
+    agreed = spec or RunSpec.model_validate(yaml.safe_load(agreement.spec))  # its own has its secrets
     agreed = agreed.model_copy(update={"tracking": agreed.tracking.model_copy(update={"enabled": False})})
     rules.check(agreed, {})
     progress.say(f"worker {cluster.index} of {len(cluster.workers)}: takes part in run {agreement.name}")

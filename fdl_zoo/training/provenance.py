@@ -3,13 +3,13 @@
 import importlib.metadata
 import os
 import platform
-import shlex
 import subprocess
 import sys
 from typing import Any
 
 from fdl_zoo import catalogue
 from fdl_zoo.spec import RunSpec
+from fdl_zoo.tracking.secrets import redacted_command
 
 _PACKAGES = ("keras", "tensorflow", "numpy", "mlflow")
 
@@ -17,7 +17,7 @@ _PACKAGES = ("keras", "tensorflow", "numpy", "mlflow")
 def starting_facts() -> dict[str, Any]:
     """What is known before anything heavy is imported."""
     return {
-        "command": shlex.join([os.path.basename(sys.argv[0]) or "python", *sys.argv[1:]]),
+        "command": redacted_command([os.path.basename(sys.argv[0]) or "python", *sys.argv[1:]]),
         "folder": os.getcwd(),
         "machine": {"host": platform.node(), "system": platform.platform(), "cpus": os.cpu_count()},
     }

@@ -6,6 +6,7 @@ from fdl_zoo import rules
 from fdl_zoo.errors import InvalidOption
 from fdl_zoo.spec import RunSpec, read_config
 from fdl_zoo.tracking.folder import ROOT, RunFolder, find_folder
+from fdl_zoo.tracking.secrets import HIDDEN
 from fdl_zoo.training.cluster import read, workers
 from fdl_zoo.training.follower import follow
 from fdl_zoo.training.meeting import meet
@@ -61,6 +62,12 @@ def as_chosen(folder: RunFolder) -> RunSpec:
             f" ({folder.facts.get('command', 'fdl compare')})."
         )
     spec = RunSpec.model_validate(read_config(folder.path / "spec.yaml"))
+    secret = next((path for path, value in spec.flat().items() if value == HIDDEN), None)
+    if secret:
+        raise InvalidOption(
+            f"The run {folder.name} cannot be trained again by itself: its {secret} is secret, so it was not stored;"
+            f" give it anew: fdl train --config {folder.path / 'spec.yaml'} --set {secret}=VALUE."
+        )
     chosen = folder.facts.get("chosen", {})
     known = {name: chosen[name] for name in ("jit", "block") if name in chosen}
     if "devices" in chosen and spec.strategy != "multiworker":

@@ -312,6 +312,26 @@ def test_password_of_a_store_is_asked_of_the_environment(run, store, tmp_path, m
     assert uris == ["http://me:hunter2@host"]
 
 
+def test_an_address_from_a_specification_gets_its_secrets_back(make_run, store, monkeypatch):
+    stated, full = "http://***@elsewhere", "http://me:hunter2@elsewhere"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    uris = []
+
+    def sent(name, uri):
+        run = make_run(name)
+        sender = Sender(run, uri, tracker=lambda folder, uri: uris.append(uri) or store.tracker())
+        run.finish("FINISHED")
+        return sender.close(5)
+
+    assert f"{stated} (its password is known to nobody here, set MLFLOW_TRACKING_URI)" in sent("a", stated)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", full)
+    assert sent("b", stated) is None
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert sent("c", full) is None  # from now on this process knows it, to register the model for example
+    assert sent("d", stated) is None
+    assert uris == [full] * 3
+
+
 def test_embedded_store_moves_with_its_folder(run, store, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     mark_unsent(run, f"sqlite:///{tmp_path}/mlruns/mlflow.db")
