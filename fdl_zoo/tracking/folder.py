@@ -203,9 +203,9 @@ class RunFolder:
         """The lines of the history in their order; a torn line, as a crash leaves it, is left out."""
         return [line.values for line in self._history.read()]
 
-    def cut_history(self, step: int) -> None:
-        """Removes the lines after `step`: what follows the checkpoint that a resumed run starts from."""
-        self._history.cut(step)
+    def cut_history(self, step: int, epochs: int | None = None) -> None:
+        """Removes what follows the checkpoint that a resumed run starts from: lines after a step or so many epochs."""
+        self._history.cut(step, epochs)
 
     def finish(self, status: str, reason: str = "", metrics: Mapping[str, float] | None = None) -> None:
         """Records how the run ended, and lets it go.

@@ -52,13 +52,18 @@ class History:
                 self._close()
                 raise TrackingError(f"{self.path} cannot be written: {error.strerror}.") from error
 
-    def cut(self, step: int) -> None:
-        """Removes the lines after `step`."""
+    def cut(self, step: int, epochs: int | None = None) -> None:
+        """Removes the lines after `step`, and of epochs after so many: an epoch's line has its last step's number."""
         with self._writing:
             self._close()
             lines = self.read()
+            kept = [
+                line
+                for line in lines
+                if line.values["step"] <= step and (epochs is None or line.values.get("epoch", 0) <= epochs)
+            ]
             if lines:
-                write_atomically(self.path, "".join(line.text for line in lines if line.values["step"] <= step))
+                write_atomically(self.path, "".join(line.text for line in kept))
 
     def close(self) -> None:
         """Closes the file; the next line opens it again."""

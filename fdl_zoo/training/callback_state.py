@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 _PLAIN = (bool, int, float, str, type(None))
-_SET_BY_KERAS = ("model", "params", "validation_data")
+_SET_BY_KERAS = ("model", "_model", "params", "validation_data")
 
 
 def get_state(callback: Any) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def get_state(callback: Any) -> dict[str, Any]:
     if hasattr(callback, "get_state"):
         return callback.get_state()
     found = {name: _encoded(value) for name, value in vars(callback).items() if name not in _SET_BY_KERAS}
-    return {name: value for name, value in found.items() if value is not NotImplemented and not name.startswith("_")}
+    return {name: value for name, value in found.items() if value is not NotImplemented}
 
 
 def set_state(callback: Any, state: Mapping[str, Any]) -> None:

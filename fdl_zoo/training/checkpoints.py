@@ -121,15 +121,18 @@ class Checkpoints:
         write_whole(path, lambda file: _write(file, state))
         if names == {"best", "last"}:
             link_whole(newest, self.folder / BEST)
-        for old in self._states()[KEPT:]:
+        # By age: of a run that went on from an older state, damaged ones may have higher numbers.
+        for old in sorted(self._states(), key=lambda path: path.stat().st_mtime_ns, reverse=True)[KEPT:]:
             old.unlink(missing_ok=True)
 
     def newest(self, warn: Callable[[str], None]) -> State | None:
-        """The newest state that can be read; None where there is none.
+        """The newest state that can be read; None where there is none. What a kill left half written is removed.
 
         Args:
             warn: Told of each that is damaged.
         """
+        for torn in self.folder.glob(".*.npz.*"):
+            torn.unlink(missing_ok=True)
         for path in self._states():
             state = self._read(path, warn)
             if state is not None:

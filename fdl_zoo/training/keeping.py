@@ -2,10 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import keras
+import numpy as np
 
 from fdl_zoo.errors import InvalidData
 from fdl_zoo.spec import CheckpointSpec
@@ -108,13 +109,18 @@ class Keeping(keras.callbacks.Callback):
             restore(self.model, self.start, ("variables", "optimizer", "metrics"))
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Write a checkpoint within the epoch where one is due, or where the run is asked to end."""
+        """Write a checkpoint within the epoch where one is due, or where the run is asked to end.
+
+        Not where the epoch ends here, unless the run does: the epoch's end writes one with its validation.
+        """
         steps = min(batch + 1, self.feed.num_batches)
         self._steps = self._epoch * self.feed.num_batches + steps
+        if self.model.stop_training or (steps == self.feed.num_batches and not self.signals.pending):
+            return
         due = self.when.steps and self._steps - self._written_steps >= self.when.steps
         due = due or (self.when.seconds and time.monotonic() - self._written_at >= self.when.seconds)
         if (due or self.signals.pending) and math.isfinite((logs or {}).get("loss", 0.0)):
-            self._try(lambda: self.checkpoints.write(self._state(self._epoch, steps)))
+            self._write(self._state(self._epoch, steps))
         self.signals.raise_pending()
 
     def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -128,7 +134,7 @@ class Keeping(keras.callbacks.Callback):
         finite = all(math.isfinite(value) for name, value in (logs or {}).items() if name.endswith("loss"))
         if finite and (self._due or over):
             state, names = self._state(epoch + 1, 0), self._due | ({"last"} if over else set())
-            self._try(lambda: self.checkpoints.write(state, names))
+            self._write(state, names)
         self._due = set()
         self.signals.raise_pending()
 
@@ -142,10 +148,15 @@ class Keeping(keras.callbacks.Callback):
             callbacks=[[type(each).__name__, callback_state.get_state(each)] for each in self.others],
         )
 
-    def _try(self, write: Callable[[], None]) -> None:
-        """Write; a disk that is full takes no training with it, and the checkpoints before this one are there still."""
+    def _write(self, state: State, names: Set[str] = frozenset({"last"})) -> None:
+        """Write; a disk that is full takes no training with it, and the checkpoints before this one are there still.
+
+        Weights that are not finite, as the step after a good loss may leave them, never replace good ones.
+        """
+        if not all(np.isfinite(value).all() for values in state.variables for value in values):
+            return
         try:
-            write()
+            self.checkpoints.write(state, names)
         except OSError as error:
             self.say(f"A checkpoint of epoch {self._epoch + 1} cannot be written ({error.strerror}): training goes on.")
         self._note_written()

@@ -101,7 +101,10 @@ class Session:
     def _end(self, status: str, reason: str = "") -> None:
         self.progress.end()
         if status != "FINISHED" and self.recording and self.recording.begun:
-            self._write_models()
+            try:
+                self._write_models()
+            except Exception as error:  # how the run ended must be recorded all the same
+                self.progress.say(f"The models of its checkpoints cannot be written ({_reason(error)}).")
             self.progress.say(f"The run can go on from its newest checkpoint: fdl resume {self.folder.name}")
         self.folder.finish(status, reason, self.metrics)
         self._start_sending()
@@ -221,7 +224,7 @@ class Session:
         validation, _ = install(self.model, Batches(data.validation, evaluation_batch(spec)), jit=choice.jit)
         states = self.states
         start = self.start
-        self.folder.cut_history(start.iterations if start else 0)
+        self.folder.cut_history(start.iterations if start else 0, start.epoch if start else 0)
         keeping = Keeping(
             states, feed, when=spec.checkpoint, seed=spec.seed, signals=self.signals, say=self.progress.say, start=start
         )
@@ -339,10 +342,7 @@ def _in_words(error: BaseException, spec: RunSpec) -> BaseException:
     """What TensorFlow says of memory that ran out, or of a worker that died, as a sentence with what to do."""
     kind = type(error).__name__
     if isinstance(error, MemoryError) or kind == "ResourceExhaustedError":
-        smaller = spec.batch_size // 2 if isinstance(spec.batch_size, int) and spec.batch_size > 1 else 32
-        return TrainingFailed(
-            f"The memory of the device ran out at batch_size {spec.batch_size}: try --batch-size {smaller}."
-        )
+        return TrainingFailed(f"The memory of the device ran out at batch_size {spec.batch_size}: {_smaller(spec)}.")
     if spec.strategy == "multiworker" and kind in (
         "UnavailableError",
         "AbortedError",
@@ -353,6 +353,15 @@ def _in_words(error: BaseException, spec: RunSpec) -> BaseException:
         traceback.clear_frames(error.__traceback__)
         return TrainingFailed("Another worker died or cannot be reached any more: start all of them again to resume.")
     return error
+
+
+def _smaller(spec: RunSpec) -> str:
+    """What takes less memory."""
+    if spec.batch_size == "full" and "full_batch" in catalogue.optimizers.find(spec.optimizer.name).card.capabilities:
+        return f"{spec.optimizer.name} needs all examples at once; try a smaller model, fewer examples or lbfgs"
+    if spec.batch_size == 1:
+        return "try a smaller model"
+    return f"try --batch-size {32 if spec.batch_size == 'full' else spec.batch_size // 2}"
 
 
 def _reason(error: BaseException) -> str:

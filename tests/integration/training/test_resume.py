@@ -13,8 +13,9 @@ import fdl_zoo as fdl
 from fdl_zoo import catalogue
 from fdl_zoo.errors import InvalidData, InvalidOption, TrackingError
 from fdl_zoo.tracking.folder import RunFolder
-from fdl_zoo.training.checkpoints import Checkpoints
+from fdl_zoo.training.checkpoints import Checkpoints, State
 from fdl_zoo.training.interruption import Terminated
+from fdl_zoo.training.keeping import Keeping
 from fdl_zoo.training.progress import Lines, Silent
 
 QUIET = {"progress": Silent(), "settings": ["tracking.enabled=false"]}
@@ -296,3 +297,100 @@ def test_the_loss_of_every_so_manieth_step_is_recorded(tmp_path):
     }
     assert every.history["epoch"] == [1, 2]
     assert "step_loss" not in every.history
+
+
+class Ends(keras.callbacks.Callback):
+    """Ends a run, once, at a moment of the first epoch."""
+
+    at_block_end = True
+    done = False
+
+    def __init__(self, moment):
+        super().__init__()
+        self.moment = moment
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.moment == "last block" and batch + 1 >= self.params["steps"] and not Ends.done:
+            Ends.done = True
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def on_test_begin(self, logs=None):
+        if self.moment == "stopped" and self.model.stop_training and not Ends.done:
+            Ends.done = True
+            raise RuntimeError("the machine is gone")
+
+
+@pytest.mark.parametrize(
+    ("moment", "case", "error"),
+    [
+        ("last block", DROPOUT | {"checkpoint": {"steps": 5}, "block": 5}, Terminated),
+        ("stopped", SEARCH | {"optimizer": {"name": "lbfgs", "max_evaluations": 5}, "block": 1}, RuntimeError),
+    ],
+)
+def test_an_epoch_that_was_cut_at_its_end_is_recorded_once(moment, case, error, tmp_path):
+    catalogue.register_callback("ends")(lambda *, context=None: Ends(moment))
+    case = {"data": "digits", **case, "callbacks": [*case.get("callbacks", ()), "ends"]}
+    case["checkpoint"] = case.get("checkpoint", {"steps": 1})
+    try:
+        Ends.done = True
+        whole = fdl.train(**case, root=tmp_path / "whole", **QUIET)
+        Ends.done = False
+        with pytest.raises(error):
+            fdl.train(**case, root=tmp_path / "cut", **QUIET)
+        assert_same(whole, fdl.resume("last", root=tmp_path / "cut", progress=Silent()))
+    finally:
+        catalogue.callbacks._withdraw("ends", None)
+
+
+def test_keras_s_own_callbacks_go_on_with_what_they_keep_to_themselves(tmp_path, copier):
+    case = DROPOUT | {"callbacks": ["keras/SwapEMAWeights"], "epochs": 2}
+    case["optimizer"] = {"name": "keras/Adam", "use_ema": True}
+    run, copies = trained_with_copies(case, tmp_path)
+    for copy in (copies[5], copies[-1]):
+        assert_same(run, fdl.resume("last", root=copy, progress=Silent()))
+
+
+def test_a_run_whose_models_cannot_be_written_still_says_how_it_ended(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    from fdl_zoo.callbacks.checkpoint import Checkpoint
+
+    monkeypatch.setattr(Checkpoint, "write_model", full)
+    said, heard = [], Silent()
+    heard.say = said.append
+    with pytest.raises(OSError, match="No space left"):
+        fdl.train(
+            "mlp",
+            epochs=1,
+            root=tmp_path,
+            progress=type("Said", (Silent,), {"say": lambda _, text: said.append(text)})(),
+        )
+    assert fdl.find_run("last", tmp_path).status == "FAILED"
+    assert any("models of its checkpoints cannot be written (OSError: [Errno 28]" in each for each in said)
+
+
+def test_states_are_kept_by_age_never_by_number(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for number in (8, 9):
+        (tmp_path / f"state-{number:06d}-000000000.npz").write_bytes(b"damaged")
+    (tmp_path / ".state-000009-000000000.npz.1a2b3c4d").write_bytes(b"torn")
+    warned = []
+    assert checkpoints.newest(warned.append) is None
+    assert len(warned) == 2
+    for epoch in (1, 2):
+        checkpoints.write(State(epoch, 0, epoch))
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        f"state-{epoch:06d}-000000000.npz" for epoch in (1, 2)
+    ]
+
+
+def test_weights_that_are_not_finite_replace_no_checkpoint(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    keeping = Keeping(Checkpoints(tmp_path), None, when=None, seed=0, signals=None, say=print)
+    keeping.set_model(model)
+    keeping._write(keeping._state(1, 0))
+    model.set_weights([np.full((2, 1), np.nan), np.zeros(1)])
+    keeping._write(keeping._state(2, 0))
+    assert [path.name for path in tmp_path.iterdir()] == ["state-000001-000000000.npz"]

@@ -79,6 +79,8 @@ def test_cut_history_ends_at_the_step_and_can_be_appended_to(run):
     run.cut_history(step=23)
     run.append_history(epoch(2, loss=7.0))
     assert [line["metrics"]["loss"] for line in run.history()] == [0.0, 1.0, 7.0]
+    run.cut_history(step=23, epochs=0)  # within an epoch whose line has been written already
+    assert [line["metrics"]["loss"] for line in run.history()] == [0.0]
 
 
 def test_crash_while_writing_leaves_the_old_record(run, monkeypatch):
