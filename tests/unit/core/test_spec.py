@@ -115,6 +115,9 @@ def test_the_recipe_for_any_dataset_and_the_optimizers_over_the_models(zoo):
     assert (found.spec.optimizer.name, found.spec.epochs) == ("momentum", 9)
     found = resolved("planned", optimizer="whole")
     assert (found.spec.batch_size, found.origins["batch_size"]) == ("full", "recipe of whole")
+    assert found.notes[-1] == "batch_size is full (recipe of whole): each step evaluates the whole training split."
+    asked_for = resolved("mlp", optimizer="whole", batch_size="full")
+    assert not any("batch_size" in note for note in asked_for.notes)
     assert found.spec.epochs == 3
 
 
@@ -392,6 +395,11 @@ BAD = [
         {"model": {"name": "mlp", "dropout": 0.5}, "optimizer": "whole"},
         InvalidSpec,
         "whole cannot train mlp with dropout=0.5",
+    ),
+    (
+        {"model": "mlp", "data": {"name": "digits", "augment": ["shift"]}, "optimizer": "whole"},
+        InvalidSpec,
+        "whole cannot train on digits with augment=['shift']",
     ),
     (
         {"model": "shaky", "data": "digits", "optimizer": "whole"},
