@@ -133,7 +133,7 @@ def test_show_says_how_to_start_from_trained_weights(fdl):
     text = " ".join(fdl("show", "rnn").out.split())
     assert "digits_rows test_accuracy 0.9833, made by `fdl train rnn --data digits_rows --seed 0" in text
     assert "`fdl train rnn --init-from digits_rows`" in text
-    assert "init-from" not in fdl("show", "gru").out
+    assert "init-from" not in fdl("show", "alexnet").out
 
 
 def test_show_as_json_has_the_card_and_the_options(fdl):
