@@ -1,12 +1,13 @@
 """One training session: names become a model inside a strategy's scope, `fit` trains it, the folder records it."""
 
+import gc
 import importlib
 import threading
 import time
-import traceback
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from functools import cached_property
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 from fdl_zoo import backend, catalogue
@@ -84,6 +85,8 @@ class Session:
                 self.folder.discard()
             else:
                 self._end("FAILED", _reason(told))
+            if self.spec.strategy == "multiworker":
+                _close_pools()
             if told is error:
                 raise
             raise told from error
@@ -349,10 +352,18 @@ def _in_words(error: BaseException, spec: RunSpec) -> BaseException:
         "CancelledError",
         "InternalError",
     ):
-        # The frames hold pools of threads, which would complain at the interpreter's end.
-        traceback.clear_frames(error.__traceback__)
         return TrainingFailed("Another worker died or cannot be reached any more: start all of them again to resume.")
     return error
+
+
+def _close_pools() -> None:
+    """Close the pools of threads that TensorFlow leaves open where a reduction fails: they would complain at the end.
+
+    Python's collector may free a pool's pipe before the pool, which then writes to it and prints a traceback.
+    """
+    for each in gc.get_objects():
+        if type(each) is ThreadPool:
+            each.close()
 
 
 def _smaller(spec: RunSpec) -> str:
