@@ -7,6 +7,7 @@ imported until an entry is built.
 import contextvars
 import importlib
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -322,12 +323,14 @@ class Registry:
             PluginError: The import failed; the first cause is kept.
         """
         made: list[tuple[Registry, str, Entry | None]] = []
+        known = dict(_known_to_keras())
         token = _loading.set(made)
         try:
             return entry.load()
         except (Exception, SystemExit) as error:
             for registry, key, former in reversed(made):
                 registry._withdraw(key, former)
+            _withdraw_from_keras(known)
             if entry.door in ("built-in", "keras"):
                 raise
             self._fail(entry, "import", _cause(error))
@@ -389,6 +392,27 @@ class Registry:
         message = f"its build returned a {type(built).__name__}, where a {module}.{attribute} is expected."
         self._fail(entry, "build", message)
         raise PluginError(f"The {self.noun} {entry.name} cannot be used: {message}")
+
+
+def _known_to_keras() -> dict[str, Any]:
+    """The classes and functions that Keras finds by their registered names; none while Keras is not imported."""
+    saving = sys.modules.get("keras.saving")
+    return saving.get_custom_objects() if saving else {}
+
+
+def _withdraw_from_keras(known: Mapping[str, Any]) -> None:
+    """Undo what a failed import registered with Keras: its module is gone, but a saved file would still find it.
+
+    What another thread registers meanwhile stays: the module it comes from is loaded.
+    """
+    registered = _known_to_keras()
+    for name, made in list(registered.items()):
+        if getattr(made, "__module__", None) in sys.modules:
+            continue
+        if name in known:
+            registered[name] = known[name]
+        else:
+            del registered[name]
 
 
 def _further_names(entry: Entry) -> set[str]:

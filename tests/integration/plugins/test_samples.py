@@ -76,7 +76,9 @@ def test_nothing_in_the_package_mentions_them():
     assert len(names) == 4
     spelt = sorted({*names, *(name.replace("-", "_") for name in names), *SAMPLES})
     words = re.compile(rf"\b({'|'.join(spelt)})\b")
-    for file in Path(fdl_zoo.__file__).parent.rglob("*.py"):
+    files = [file for file in Path(fdl_zoo.__file__).parent.rglob("*") if file.suffix in (".py", ".txt")]
+    assert {file.suffix for file in files} == {".py", ".txt"}
+    for file in files:
         assert not words.search(file.read_text()), file
 
 
@@ -125,6 +127,8 @@ def test_installed_they_pass_their_tests_and_train_together(tmp_path):
     assert trained["metrics"]["test_accuracy"] > 0.95
     assert len(list(Path(tmp_path, trained["folder"], "artifacts").rglob("confusion_movie.gif"))) == 1
     assert (tmp_path / trained["model_path"]).exists()
+    evaluated = environment.json("fdl evaluate last --json", tmp_path)  # another process finds their classes by name
+    assert evaluated["metrics"]["test_accuracy"] == trained["metrics"]["test_accuracy"]
 
 
 @pytest.mark.long

@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+import keras
 import pytest
 
 from fdl_zoo.card import Card, Variant
@@ -448,6 +449,22 @@ def test_a_failed_import_gives_back_what_it_had_replaced(plugins):
     with pytest.raises(PluginError):
         catalogue.load_dataset("net")
     assert catalogue.datasets.find("mine").function is space["kept"]
+
+
+def test_a_failed_import_leaves_nothing_registered_with_keras(plugins):
+    registered = keras.saving.get_custom_objects()
+
+    @keras.saving.register_keras_serializable("sad-plug")
+    def taken(x): ...
+
+    before = dict(registered)
+    register = "@keras.saving.register_keras_serializable('sad-plug')\n"
+    top = f"import keras\n{register}def taken(x): ...\n{register}class New(keras.layers.Layer): ...\nraise ValueError\n"
+    catalogue = written(plugins, top)
+    with pytest.raises(PluginError):
+        catalogue.load_dataset("net")
+    assert dict(registered) == before
+    del registered["sad-plug>taken"]
 
 
 def test_a_factory_that_fails_or_exits_is_a_plugins_error(plugins):
