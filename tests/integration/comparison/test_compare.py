@@ -108,7 +108,7 @@ def test_a_sweep_is_no_single_run(compared):
         fdl.rerun(found.name, root=root)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_child_that_fails_does_not_stop_the_others(tmp_path):
     said = []
     found = fdl.compare(

@@ -68,10 +68,11 @@ def test_evaluations_are_counted_from_one():
     assert [path.evaluations_to(loss) for loss in (3.0, 2.5, 1.0, 0.5)] == [1, 2, 3, None]
 
 
-def test_paths_are_a_figure_a_table_and_an_animation(tmp_path):
-    chosen = {"gradient descent": {"name": "sgd", "learning_rate": 0.1}, "BFGS": {"name": "bfgs"}}
-    found = landscapes.draw_paths("saddle", tmp_path, optimizers=chosen, steps=12)
-    assert [path.name for path in found.files] == ["saddle.png", "saddle.csv", "saddle.gif"]
+@pytest.mark.parametrize("name", landscapes.LANDSCAPES)
+def test_paths_are_a_figure_a_table_and_an_animation(name, tmp_path):
+    chosen = {"gradient descent": {"name": "sgd", "learning_rate": 0.001}, "BFGS": {"name": "bfgs"}}
+    found = landscapes.draw_paths(name, tmp_path, optimizers=chosen, steps=12)
+    assert [path.name for path in found.files] == [f"{name}.png", f"{name}.csv", f"{name}.gif"]
     assert len(drawn(found).splitlines()) == 1 + 2 * 12
     frames = []
     with Image.open(found.files[2]) as animation:

@@ -35,6 +35,14 @@ def test_from_start_to_solution_the_mlp_meets_no_bump(line):
     assert line.as_dict()["largest_bump_share"] < 0.01
 
 
+@pytest.mark.slow
+def test_from_start_to_solution_the_network_of_the_book_meets_no_bump(inside_root):
+    """The recipe of `mlp` with plain gradient descent, at every point that `fdl surface` looks at by default."""
+    run = fdl.train("mlp", data="digits", optimizer="sgd", seed=0, root=inside_root, **QUIET)
+    assert run.metrics["test_accuracy"] > 0.9
+    assert fdl.surface(run).as_dict()["largest_bump_share"] < 0.01
+
+
 def test_its_figure_and_its_numbers_are_in_the_runs_artifacts(line, mlp_run):
     picture, numbers = line.files
     assert picture.read_bytes().startswith(b"\x89PNG")
