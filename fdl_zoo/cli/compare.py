@@ -1,12 +1,11 @@
 """`fdl compare`: a grid of settings times seeds, several runs at once, compared in a table and in figures."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import click
 
-from fdl_zoo.cli._common import columns, common_options, emit, honour_strict
+from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, relative
 from fdl_zoo.cli._run_options import as_keywords, run_options, speaker
 
 
@@ -40,7 +39,7 @@ def _text(found: Any) -> str:
     for child in found.failed:
         lines.append(f"failed  {child.setting} seed {child.seed}: {child.reason}")
     if found.figures:
-        lines.append(f"figures {_relative(found.figures[0].parent)}")
+        lines.append(f"figures {relative(found.figures[0].parent)}")
     lines.append(f"sweep   {found.name}")
     lines.append(f"best    {found.command}")
     return "\n".join(lines)
@@ -93,7 +92,3 @@ def _spread(mean: float, spread: float) -> str:
         return f"{mean:.5g}"
     digits = min(6, max(0, 1 - math.floor(math.log10(spread)))) if spread > 0 else 4
     return f"{mean:.{digits}f} ± {spread:.{digits}f}"
-
-
-def _relative(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

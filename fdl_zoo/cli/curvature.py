@@ -1,12 +1,11 @@
 """`fdl curvature`: eigenvalues of the Hessian of a run's training loss, and what they say (chapter 4)."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from fdl_zoo.cli._bar import bar
-from fdl_zoo.cli._common import RunName, columns, common_options, emit, state_of
+from fdl_zoo.cli._common import RunName, columns, common_options, emit, relative, state_of
 
 
 @click.command("curvature", epilog="Example:  fdl curvature last --at initial")
@@ -49,7 +48,7 @@ def _summary(found: Any) -> str:
         rows.append(
             ("angle at the start", f"{found.gradient_angle_degrees:.1f} degrees from the gradient to the final point")
         )
-    rows += [("drawn", str(_relative(file))) for file in found.files]
+    rows += [("drawn", str(relative(file))) for file in found.files]
     return columns(rows)
 
 
@@ -58,7 +57,3 @@ def _rates(found: Any) -> str:
         return "nothing bends upwards, so no rate is too large"
     own = "" if found.learning_rate is None else f"; the run's own is {found.learning_rate:.4g}"
     return f"gradient descent is stable up to {found.stable_learning_rate:.4g}{own}"
-
-
-def _relative(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,11 +1,10 @@
 """`fdl features`: filters, feature maps, pooling and the last hidden layer of a run's network (chapter 5)."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from fdl_zoo.cli._common import RunName, columns, common_options, emit
+from fdl_zoo.cli._common import RunName, columns, common_options, emit, relative
 
 
 @click.command("features", epilog="Example:  fdl features last 3 --layer conv_2")
@@ -50,9 +49,5 @@ def _summary(found: Any) -> str:
                 f" {100 * accuracy.neighbour_accuracy_input:.1f} % by the inputs",
             )
         )
-    rows += [("drawn", str(_relative(file))) for file in found.files]
+    rows += [("drawn", str(relative(file))) for file in found.files]
     return columns(rows)
-
-
-def _relative(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

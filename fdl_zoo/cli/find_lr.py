@@ -1,11 +1,10 @@
 """`fdl find-lr`: the learning rate range test; prints the flag to paste."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from fdl_zoo.cli._common import common_options, emit, honour_strict
+from fdl_zoo.cli._common import common_options, emit, honour_strict, relative
 from fdl_zoo.cli._run_options import as_keywords, run_options, speaker
 
 
@@ -28,7 +27,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 def _text(found: Any) -> str:
     end = f", and diverged at {found.rates[-1]:.2g}" if found.diverged else ""
     picture = found.figures[0]
-    shown = picture.relative_to(Path.cwd()) if picture.is_relative_to(Path.cwd()) else picture
+    shown = relative(picture)
     lines = [
         f"the loss falls fastest at a learning rate of {found.suggestion:g}, no more from {found.upper:.2g}{end}",
         f"figure  {shown}",

@@ -1,12 +1,11 @@
 """`fdl surface`: the loss along the line from start to solution, and on a plane (chapter 4)."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from fdl_zoo.cli._bar import bar
-from fdl_zoo.cli._common import RunName, common_options, emit, state_of
+from fdl_zoo.cli._common import RunName, common_options, emit, relative, state_of
 
 
 @click.command("surface", epilog="Example:  fdl surface last --plane random")
@@ -48,9 +47,5 @@ def _summary(found: Any) -> str:
     lines = [f"largest bump  {facts['largest_bump']:.4g} ({share:.3g} % of the initial loss {found.initial_loss:.4g})"]
     if facts["largest_bump"] > 0:
         lines[0] += f" at alpha {where:.3g}"
-    lines += [f"drawn         {_relative(file)}" for file in found.files]
+    lines += [f"drawn         {relative(file)}" for file in found.files]
     return "\n".join(lines)
-
-
-def _relative(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

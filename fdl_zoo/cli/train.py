@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, state_of
+from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, relative, state_of
 
 if TYPE_CHECKING:
     from fdl_zoo.layers import Layer
@@ -191,11 +190,7 @@ def _summary(run: Any) -> str:
     lines = ["  ".join(f"{name} {value:.4f}" for name, value in sorted(tested.items()))]
     if best:
         lines.append("  ".join(f"{name} {value:.4f}" for name, value in sorted(best.items())))
-    lines.append(f"model  {_relative(run.model_path)}")
+    lines.append(f"model  {relative(run.model_path)}")
     lines.append(f"run    {run.name} ({run.status} in {seconds:.1f} s)")
-    lines.append("look   fdl ui" if run.spec.tracking.enabled else f"look   {_relative(run.path)}")
+    lines.append("look   fdl ui" if run.spec.tracking.enabled else f"look   {relative(run.path)}")
     return "\n".join(lines)
-
-
-def _relative(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

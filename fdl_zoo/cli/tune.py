@@ -1,11 +1,10 @@
 """`fdl tune`: search for options by Optuna, an extra."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from fdl_zoo.cli._common import columns, common_options, emit, honour_strict
+from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, relative
 from fdl_zoo.cli._run_options import as_keywords, run_options, speaker
 
 _SHOWN = 10
@@ -39,7 +38,7 @@ def _text(found: Any) -> str:
         values = [str(value) for value in trial.values.values()]
         rows.append((str(trial.number), *values, f"{trial.child.final:.5g}", trial.child.name))
     picture = found.figures[0]
-    shown = picture.relative_to(Path.cwd()) if picture.is_relative_to(Path.cwd()) else picture
+    shown = relative(picture)
     return "\n".join(
         [
             columns(rows),
