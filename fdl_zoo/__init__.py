@@ -32,6 +32,7 @@ _HOMES = {
     "fdl_zoo.plugins.doctor": ("diagnose_plugins",),
     "fdl_zoo.plugins.new": ("new_plugin",),
     "fdl_zoo.plugins.conformance": ("check_plugin",),
+    "fdl_zoo.preparation": ("list_data", "prepare_data"),
     "fdl_zoo.spec": ("RunSpec",),
     "fdl_zoo.training.accelerate": ("accelerate",),
     "fdl_zoo.training.trainer": ("train",),

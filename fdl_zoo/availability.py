@@ -8,8 +8,9 @@ import re
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fdl_zoo.errors import InvalidData
 
@@ -42,6 +43,12 @@ def parse_source(source: str) -> tuple[str, ...]:
         )
     name, _, version = rest.partition(":")
     return (*name.split("/"), *([version] if version else []))
+
+
+def source_of(stated: str, options: Mapping[str, Any]) -> str | None:
+    """The TFDS set that a dataset reads: that of its option `source`, else of its card; None where it reads none."""
+    source = f"tfds:{options['source']}" if "source" in options else stated
+    return source if source.startswith("tfds:") else None
 
 
 def data_root(data_dir: str | None = None) -> Path:

@@ -32,8 +32,7 @@ def check(spec: RunSpec, origins: Mapping[str, str]) -> None:
     _shape(model, data)
     _placement(spec)
     _names(spec, data)
-    source = f"tfds:{spec.data.options['source']}" if "source" in spec.data.options else data.card.source
-    if source.startswith("tfds:"):
+    if source := availability.source_of(data.card.source, spec.data.options):
         availability.require(source, spec.data.options.get("data_dir"))
 
 

@@ -12,7 +12,7 @@ from fdl_zoo.errors import ZooError
 ORDER = (
     *("list", "show", "train", "resume", "rerun", "runs", "diff", "compare", "tune", "find-lr"),
     *("evaluate", "predict", "export", "serve", "register", "surface", "curvature", "features"),
-    *("ui", "plugins", "doctor"),
+    *("ui", "data", "plugins", "doctor"),
 )
 
 

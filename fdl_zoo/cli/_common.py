@@ -126,6 +126,22 @@ def columns(rows: Sequence[Sequence[str]], limit: int | None = None, indent: str
     return "\n".join(lines)
 
 
+class Subcommands(click.Group):
+    """The subcommands; an unknown one is answered with the closest names."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but with a hint."""
+        from difflib import get_close_matches
+
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            close = get_close_matches(args[0], self.commands, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(self.commands)}."
+            raise click.UsageError(f"There is no command {f'{self.name} {args[0]}'!r}: {hint}")
+        return super().resolve_command(ctx, args)
+
+
 class EntryName(click.ParamType[str]):
     """An entry's name, completed by the shell from the catalogue.
 

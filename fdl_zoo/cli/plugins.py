@@ -5,23 +5,7 @@ from typing import Any
 
 import click
 
-from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, state_of, width
-
-
-class Subcommands(click.Group):
-    """The subcommands; an unknown one is answered with the closest names."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, but with a hint."""
-        from difflib import get_close_matches
-
-        if args[0] not in self.commands and not args[0].startswith("-"):
-            close = get_close_matches(args[0], self.commands, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(self.commands)}."
-            raise click.UsageError(f"There is no command 'plugins {args[0]}': {hint}")
-        return super().resolve_command(ctx, args)
+from fdl_zoo.cli._common import Subcommands, columns, common_options, emit, honour_strict, state_of, width
 
 
 @click.group("plugins", cls=Subcommands, invoke_without_command=True)

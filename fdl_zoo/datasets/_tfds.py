@@ -4,9 +4,11 @@ What does not fit into memory stays on disk: a set prepared as array_record is r
 older format, which can only be read in order, a copy is written beside it once and read from there.
 """
 
+import contextlib
 import itertools
 import logging
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,8 @@ def builder(source: str, data_dir: str | None = None) -> tfds.core.DatasetBuilde
         cause = str(error).strip().partition("\n")[0]
         raise InvalidData(f"TFDS has no set {':'.join([name, *version])!r}: {cause}") from error
     try:
-        missing.download_and_prepare()
+        with contextlib.redirect_stdout(sys.stderr):  # TFDS prints what it does, where a command prints its result
+            missing.download_and_prepare()
     except (
         Exception
     ) as error:  # each set has its own: servers, checksums, files to be fetched by hand, missing packages

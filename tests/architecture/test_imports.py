@@ -30,6 +30,7 @@ ROOMS = {
     "weights": ("errors card entry", "h5py numpy"),
     "catalogue": ("errors card entry registry discovery keras_source weights", ""),
     "availability": ("errors", ""),
+    "preparation": ("errors entry catalogue availability", ""),
     "data": ("errors", "numpy"),
     "data_checks": ("errors data", "numpy"),
     "spec": ("errors", "pydantic yaml"),

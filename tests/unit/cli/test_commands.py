@@ -11,6 +11,7 @@ from fdl_zoo import catalogue
 from fdl_zoo.cli import ORDER
 
 COMMANDS = [*((name,) for name in ORDER), *(("plugins", name) for name in ("list", "doctor", "new", "test"))]
+COMMANDS += [("data", name) for name in ("list", "prepare")]
 
 
 # ---- help ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Sets of TensorFlow Datasets: a prepared one is read, a missing one is an answer within seconds."""
 
 import importlib
+import json
 import tracemalloc
 
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow_datasets as tfds
 
 import fdl_zoo
 from fdl_zoo import availability
+from fdl_zoo.cli import run
 from fdl_zoo.data import Split
 from fdl_zoo.datasets import _tfds, imdb_reviews, mnist
 from fdl_zoo.datasets import tfds as any_set
@@ -102,6 +104,50 @@ def test_a_missing_set_is_prepared_once_when_the_server_answers(source, tmp_path
         *range(16)
     ]
     assert list((tmp_path / "fdl_tiny_images" / "1.2.0").glob("*.array_record*"))
+
+
+def test_a_command_fetches_it_once_and_lists_what_is_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(availability, "is_reachable", lambda address: True)
+    command = ["data", "prepare", "tfds/fdl_tiny_images", "--data-dir", str(tmp_path), "--json"]
+    assert run(command) == 0
+    done = json.loads(capsys.readouterr().out)
+    folder = tmp_path / "fdl_tiny_images" / "1.2.0"
+    assert (done["state"], done["folder"]) == ("prepared", str(folder))
+    assert sum(done["examples"].values()) == 16
+    monkeypatch.setattr(availability, "is_reachable", lambda address: False)
+    written = folder.stat().st_mtime_ns
+    assert run(command) == 0
+    assert json.loads(capsys.readouterr().out) == done
+    assert folder.stat().st_mtime_ns == written
+    assert fdl_zoo.prepare_data("tfds/fdl_tiny_images", str(tmp_path)).as_dict() == done
+
+
+def test_the_list_says_what_each_dataset_needs(prepared, capsys):
+    assert run(["data", "list", "--data-dir", str(prepared), "--json"]) == 0
+    found = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+    assert set(found) == set(fdl_zoo.list_datasets())
+    assert found["mnist"]["folder"] == str(prepared / "mnist" / "3.0.1")
+    states = {name: found[name]["state"] for name in ("mnist", "cifar10", "digits", "csv", "tfds")}
+    assert states == {"mnist": "prepared", "cifar10": "missing", "digits": "ready", "csv": "own", "tfds": "family"}
+    assert fdl_zoo.prepare_data("digits").examples == {"train": 1437, "validation": 180, "test": 180}
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("csv", "csv cannot be prepared: it reads your own file"),
+        ("tfds", "tfds stands for many sets"),
+        ("mnits", "did you mean mnist"),
+        ("cifar10", "cifar10 cannot be loaded: it is not prepared in"),
+    ],
+)
+def test_what_cannot_be_prepared_is_one_line(name, says, tmp_path, no_network, capsys):
+    assert run(["data", "prepare", name, "--data-dir", str(tmp_path)]) == 2
+    answer = capsys.readouterr()
+    assert answer.err.startswith("fdl: ")
+    assert says in answer.err
+    assert (answer.out, answer.err.count("\n")) == ("", 1)
+    assert list(tmp_path.iterdir()) == []
 
 
 class FdlFetchedByHand(tfds.core.GeneratorBasedBuilder):
