@@ -89,7 +89,7 @@ class Curvature:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for `--json`."""
-        from fdl_zoo.analysis.figure import plain
+        from fdl_zoo.plain import plain
 
         facts = {name: value for name, value in vars(self).items() if name not in ("files", "title")}
         return plain(

@@ -42,7 +42,7 @@ class Features:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for `--json`; the many numbers are in the files."""
-        from fdl_zoo.analysis.figure import plain
+        from fdl_zoo.plain import plain
 
         found = self.embedding
         return plain(

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from fdl_zoo.plain import plain
+
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, AMBER, YELLOW, BLACK = "#56B4E9", "#E69F00", "#F0E442", "#000000"
 SERIES = (BLUE, ORANGE, GREEN, PINK, SKY, AMBER, BLACK)
@@ -118,16 +120,3 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Plain values and arrays; NaN and infinity, for which JSON has no word, become null."""
     path.write_text(json.dumps(plain(values), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: arrays as lists, numbers that are not finite as None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

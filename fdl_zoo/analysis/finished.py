@@ -110,10 +110,10 @@ class FinishedRun:
         """
         from fdl_zoo.analysis.figure import save
         from fdl_zoo.tracking.recorder import Recorder
+        from fdl_zoo.tracking.sender import mark_changed
 
         names = save(Recorder(self.folder), name, figure, numbers)
-        if self.spec.tracking.enabled:
-            (self.folder.path / "unsent").touch()  # the next sending takes them along
+        mark_changed(self.folder)
         return [self.folder.artifacts / each for each in names]
 
     def send(self) -> None:

@@ -34,12 +34,6 @@ class GradientReach:
     reach: dict[str, dict[str, int]]
     files: tuple[Path, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        from fdl_zoo.analysis.figure import plain
-
-        return plain({"gradients": self.gradients, "reach": self.reach, "files": [str(file) for file in self.files]})
-
 
 def gradient_reach(*runs: Any, examples: int = 256, root: str | Path = ROOT) -> GradientReach:
     """How far the gradient of the loss reaches back in time in runs of recurrent models, before training and after.

@@ -51,7 +51,7 @@ class Plane:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
-        from fdl_zoo.analysis.figure import plain
+        from fdl_zoo.plain import plain
 
         return plain(vars(self))
 
@@ -90,7 +90,7 @@ class Surface:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for `--json`."""
-        from fdl_zoo.analysis.figure import plain
+        from fdl_zoo.plain import plain
 
         rise, where = self.bump
         return {

@@ -1,16 +1,17 @@
 """What commands share: the options that stand before or after a command's name, output, and names that complete."""
 
 import json
-import math
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+
+from fdl_zoo.plain import plain
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -84,20 +85,9 @@ def honour_strict(ctx: click.Context) -> None:
 def emit(ctx: click.Context, facts: Any, text: str = "") -> None:
     """Print facts as JSON where it was asked for, else the text."""
     if state_of(ctx).json:
-        click.echo(json.dumps(_finite(facts), indent=2, default=str))
+        click.echo(json.dumps(plain(facts), indent=2, default=str))
     elif text:
         click.echo(text)
-
-
-def _finite(value: Any) -> Any:
-    """NaN and infinity as null: JSON has no word for them."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(each) for each in value]
-    return value
 
 
 def width() -> int | None:

@@ -16,13 +16,13 @@ from fdl_zoo.tracking.folder import RunFolder, list_folders
 from fdl_zoo.training.run import Run
 
 # What says where and how often a run is recorded, and how long a compiled block is, changes none of its results.
-_WITHOUT_EFFECT = ("experiment", "tracking", "checkpoint", "block")
+WITHOUT_EFFECT = ("experiment", "tracking", "checkpoint", "block")
 _PACKAGES = ("fdl-zoo", "keras", "tensorflow")
 
 
 def spec_digest(spec: RunSpec) -> str:
     """What identifies a child: a fingerprint of everything in its specification that decides its results."""
-    deciding = {key: value for key, value in spec.as_dict().items() if key not in _WITHOUT_EFFECT}
+    deciding = {key: value for key, value in spec.as_dict().items() if key not in WITHOUT_EFFECT}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 

@@ -65,15 +65,6 @@ class Pool:
         for worker in self._workers:
             worker.wait(15)
 
-    def __enter__(self) -> "Pool":
-        return self
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.stop()
-
 
 class _Worker:
     """One process, started with its first job."""

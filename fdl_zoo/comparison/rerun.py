@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fdl_zoo.comparison.child import spec_digest
+from fdl_zoo.comparison.child import WITHOUT_EFFECT, spec_digest
 from fdl_zoo.errors import ZooError
 from fdl_zoo.layers import make_layers
 from fdl_zoo.resolution import resolve
@@ -12,7 +12,6 @@ from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.secrets import redacted_command
 
 _FLAGS = {"optimizer.learning_rate": "--lr", "epochs": "--epochs", "batch_size": "--batch-size", "seed": "--seed"}
-_LEFT_OUT = ("experiment", "tracking", "checkpoint", "block")
 
 
 def rerun_command(spec: RunSpec, file: Path) -> str:
@@ -38,7 +37,7 @@ def rerun_command(spec: RunSpec, file: Path) -> str:
 
 
 def _differs(path: str, value: Any, plain: dict[str, Any]) -> bool:
-    return path.split(".")[0] not in _LEFT_OUT and (path not in plain or plain[path] != value)
+    return path.split(".")[0] not in WITHOUT_EFFECT and (path not in plain or plain[path] != value)
 
 
 def _text(value: Any) -> str:

@@ -17,6 +17,7 @@ ENTRY = "errors tasks card data availability"
 ROOMS = {
     "errors": ("", ""),
     "tasks": ("", ""),
+    "plain": ("", ""),
     "card": ("errors tasks", ""),
     "option": ("errors", ""),
     "literal": ("errors card", ""),
@@ -44,7 +45,7 @@ ROOMS = {
     "datasets": (f"{ENTRY} data_checks", "keras tensorflow tensorflow_datasets sklearn numpy PIL"),
     "tracking": ("errors data saved spec", "numpy yaml psutil keras tensorflow"),
     "analysis": (
-        "errors data tasks spec catalogue backend tracking",
+        "errors plain data tasks spec catalogue backend tracking",
         "numpy scipy matplotlib sklearn PIL keras tensorflow",
     ),
     "artifacts": (
