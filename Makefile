@@ -15,7 +15,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not long"
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -q -m "slow and not long"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "slow and not long"
 
 test-long: $(READY)
 	$(BIN)/python -m pytest -q -m long --timeout 7200

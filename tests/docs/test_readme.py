@@ -15,7 +15,8 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README.read_text(), re.MULTILINE |
 CONSOLE = [text for kind, text in BLOCKS if kind == "console"]
 PYTHON = [text for kind, text in BLOCKS if kind == "python"]
 TRAINS = re.compile(
-    r"fdl train (?!mpl|.*--explain|.*=1\.5)|--layers|fdl (rerun|evaluate|predict|export|register|surface|find-lr) "
+    r"fdl train (?!mpl|.*--explain|.*=1\.5)|--layers|^python "
+    r"|fdl (rerun|evaluate|predict|export|register|surface|find-lr) "
 )
 
 
@@ -35,9 +36,10 @@ def shell(tmp_path_factory):
     """Runs a command as README's reader would, all in one folder."""
     folder = tmp_path_factory.mktemp("reader")
     tools = tmp_path_factory.mktemp("bin")
-    script = tools / "fdl"
-    script.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from fdl_zoo.cli import main; main()' \"$@\"\n")
-    script.chmod(0o755)
+    for name, code in (("python", ""), ("fdl", "-c 'from fdl_zoo.cli import main; main()'")):
+        script = tools / name
+        script.write_text(f'#!/bin/sh\nexec {sys.executable} {code} "$@"\n')
+        script.chmod(0o755)
     environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "PYTHONPATH": str(README.parent)}
 
     def run(command):
