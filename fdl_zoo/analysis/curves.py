@@ -1,4 +1,4 @@
-"""Learning curves: loss and metrics by epoch, training beside validation (chapter 6, visualizing learning)."""
+"""Learning curves: loss and metrics by epoch, training beside validation (chapter 5, visualizing learning)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -43,7 +43,8 @@ class ActivationHistograms(LookingAtExamples):
     def finish(self) -> None:
         """Draw a panel for each layer."""
         from fdl_zoo.analysis.figure import save
-        from fdl_zoo.analysis.histograms import histogram_columns, histograms_figure
+        from fdl_zoo.analysis.histogram_figures import histograms_figure
+        from fdl_zoo.analysis.histograms import histogram_columns
 
         caption = f"{self.caption} Distribution of each layer's output over {len(self.examples[0])} training examples."
         figure = histograms_figure(self.records, "activations", "output", caption)

@@ -29,7 +29,8 @@ class LstmGates(LookingAtExamples):
     def finish(self) -> None:
         """Draw the gates of the first example as they are now, and the means over the epochs."""
         from fdl_zoo.analysis.figure import save
-        from fdl_zoo.analysis.gates import gate_columns, gates_figure, inputs_of, lstm_layer
+        from fdl_zoo.analysis.gate_figures import gates_figure
+        from fdl_zoo.analysis.gates import gate_columns, inputs_of, lstm_layer
 
         found = {name: values[0] for name, values in self._gates().items()}
         caption = (

@@ -29,7 +29,8 @@ class WeightHistograms(Looking):
     def finish(self) -> None:
         """Draw a panel for each."""
         from fdl_zoo.analysis.figure import save
-        from fdl_zoo.analysis.histograms import histogram_columns, histograms_figure
+        from fdl_zoo.analysis.histogram_figures import histograms_figure
+        from fdl_zoo.analysis.histograms import histogram_columns
 
         caption = f"{self.caption} Distribution of the weights of each layer, from before training to its end."
         figure = histograms_figure(self.records, "weights", "weight", caption)
