@@ -17,7 +17,7 @@ from fdl_zoo.comparison.child import Child
 from fdl_zoo.comparison.parent import Sweep, sensible_jobs
 from fdl_zoo.comparison.plan import Plan, Setting, make_plan
 from fdl_zoo.comparison.rerun import rerun_command
-from fdl_zoo.comparison.statistics import Row, best_rate, better, convergence_target, make_row, ranked
+from fdl_zoo.comparison.statistics import Row, best_child, convergence_target, make_row, ranked
 from fdl_zoo.errors import TrainingFailed
 from fdl_zoo.layers import make_layers
 from fdl_zoo.resolution import Resolved
@@ -180,7 +180,7 @@ class _Report:
 
 def _chosen(setting: Setting, tried: Mapping[str, Sequence[Child]], plan: Plan) -> float | None:
     """The learning rate that was best on validation data; the optimizer's own where none finished."""
-    best = best_rate(tried.get(setting.label, ()), plan.first.spec.monitor)
+    best = best_child(tried.get(setting.label, ()), plan.first.spec.monitor)
     return best.learning_rate if best else None
 
 
@@ -202,20 +202,13 @@ def _result(
     rows = ranked(
         (make_row(label, group, tried.get(label, ()), target, monitor) for label, group in children.items()), monitor
     )
-    best = _best_child(children[rows[0].setting], monitor)
+    first = children[rows[0].setting]
+    best = best_child(first, monitor) or next(child for child in first if child.finished)
     best_folder = RunFolder.open(sweep.root / "runs" / best.name)
     command = rerun_command(Run(best_folder).spec, best_folder.path / "spec.yaml")
     order = {row.setting: children[row.setting] for row in rows}
     paths = _draw(plan, sweep.folder, order, tried, chosen, target)
     return Comparison(sweep.folder.name, sweep.folder.path, monitor, target, tuple(rows), order, tried, command, paths)
-
-
-def _best_child(children: Sequence[Child], monitor: str) -> Child:
-    best = next(child for child in children if child.finished)
-    for child in children:
-        if better(child.final, best.final, monitor):
-            best = child
-    return best
 
 
 def _draw(

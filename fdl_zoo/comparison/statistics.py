@@ -76,10 +76,10 @@ def better(first: float, second: float, monitor: str) -> bool:
     return first > second if higher_is_better(monitor) else first < second
 
 
-def best_rate(tried: Sequence[Child], monitor: str) -> Child | None:
+def best_child(children: Sequence[Child], monitor: str) -> Child | None:
     """The child whose final value of the monitored metric is best; None where none finished."""
     best = None
-    for child in tried:
+    for child in children:
         if math.isfinite(child.final) and (best is None or better(child.final, best.final, monitor)):
             best = child
     return best

@@ -17,7 +17,7 @@ from fdl_zoo.comparison.child import Child, spec_digest
 from fdl_zoo.comparison.figures import in_words
 from fdl_zoo.comparison.parent import Sweep, sensible_jobs
 from fdl_zoo.comparison.rerun import rerun_command
-from fdl_zoo.comparison.statistics import better, higher_is_better
+from fdl_zoo.comparison.statistics import best_child, higher_is_better
 from fdl_zoo.comparison.values import Range, read_search
 from fdl_zoo.errors import InvalidSpec, TrainingFailed, ZooError
 from fdl_zoo.layers import Layer, make_layers, value_layers
@@ -222,15 +222,12 @@ class _Study:
         self.say(f"[{done.number + 1}/{count}] {child.setting}: {value}{pruned}")
 
     def _result(self, sweep: Sweep, trials: tuple[Trial, ...]) -> Search:
-        best = None
-        for trial in trials:
-            ended = trial.pruned is None and math.isfinite(trial.child.final)
-            if ended and (best is None or better(trial.child.final, best.child.final, self.monitor)):
-                best = trial
-        if best is None:
+        child = best_child([trial.child for trial in trials if trial.pruned is None], self.monitor)
+        if child is None:
             reason = next((trial.child.reason for trial in trials if trial.child.reason), "none was trained")
             raise TrainingFailed(f"Nothing was found: no trial of {sweep.folder.name} finished; the first: {reason}")
-        folder = RunFolder.open(sweep.root / "runs" / best.child.name)
+        best = next(trial for trial in trials if trial.child is child)
+        folder = RunFolder.open(sweep.root / "runs" / child.name)
         command = rerun_command(Run(folder).spec, folder.path / "spec.yaml")
         figures = self._draw(sweep.folder, trials, best)
         return Search(sweep.folder.name, sweep.folder.path, self.monitor, trials, best, command, figures)

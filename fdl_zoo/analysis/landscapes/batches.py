@@ -7,7 +7,7 @@ import numpy as np
 
 from fdl_zoo.analysis.figure import BLACK, drawing, series_style
 from fdl_zoo.analysis.landscapes.demonstration import Demonstration, written
-from fdl_zoo.analysis.landscapes.functions import LANDSCAPES
+from fdl_zoo.analysis.landscapes.functions import LANDSCAPES, saddle
 
 EXAMPLES = 1000
 NOISE = 1.0  # deviation of an example's gradient from the mean of all
@@ -80,7 +80,7 @@ def batch_sizes(
     with drawing(caption, width=8.0, height=3.6) as figure:
         left, right = figure.subplots(1, 2)
         x, y = np.linspace(*surface.window[0], 200), np.linspace(-1.6, 1.6, 200)
-        heights = _saddle(*np.meshgrid(x, y))
+        heights = saddle(np.stack(np.meshgrid(x, y), axis=-1))
         left.contourf(x, y, heights, levels=16, cmap="Greys", alpha=0.35)
         left.contour(x, y, heights, levels=16, colors="0.55", linewidths=0.5)
         left.grid(False)
@@ -88,7 +88,7 @@ def batch_sizes(
             label = f"batch of {size}" if size < EXAMPLES else "full batch"
             look = series_style(index)
             left.plot(*path.T, linewidth=1.0 if size == 1 else 1.8, label=label, **look)
-            right.plot(_saddle(*path.T), label=label, **look)
+            right.plot(saddle(path), label=label, **look)
         left.plot([0], [0], "+", color=BLACK, markersize=12, markeredgewidth=2)
         left.set_xlabel(r"$\theta_1$")
         left.set_ylabel(r"$\theta_2$")
@@ -96,10 +96,6 @@ def batch_sizes(
         right.set_ylabel("error on all examples")
         right.legend()
     return written(folder, "batch_sizes", figure, numbers)
-
-
-def _saddle(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return 0.5 * x**2 - 0.5 * y**2 + 0.25 * y**4
 
 
 def _saddle_gradient(point: np.ndarray) -> np.ndarray:
@@ -111,7 +107,7 @@ def _measured(path: np.ndarray) -> dict[str, Any]:
     last = path[-len(path) // 4 :]
     return {
         "left_the_ridge_at_step": int(np.argmax(away)) if away.any() else None,
-        "final_error": float(_saddle(*path[-1])),
+        "final_error": float(saddle(path[-1])),
         "scatter": float(np.sqrt(((last - last.mean(axis=0)) ** 2).sum(axis=1).mean())),
         "path": path,
     }

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -77,7 +78,8 @@ def _beale(point: tf.Tensor) -> tf.Tensor:
     return (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2
 
 
-def _saddle(point: tf.Tensor) -> tf.Tensor:
+def saddle(point: Any) -> Any:
+    """A saddle at the origin between two minima, of a tensor or an array [..., 2]."""
     x, y = point[..., 0], point[..., 1]
     return 0.5 * x**2 - 0.5 * y**2 + 0.25 * y**4
 
@@ -103,7 +105,7 @@ LANDSCAPES = {
     "saddle": Landscape(
         "a saddle between two minima",
         r"$\frac{1}{2}x^2 - \frac{1}{2}y^2 + \frac{1}{4}y^4$",
-        _saddle,
+        saddle,
         (1.4, 1e-3),
         ((-0.8, 1.6), (-0.5, 1.5)),
         ((0.0, 1.0), (0.0, -1.0)),

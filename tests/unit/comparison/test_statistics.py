@@ -8,7 +8,7 @@ import pytest
 from fdl_zoo.comparison.child import Child
 from fdl_zoo.comparison.statistics import (
     band,
-    best_rate,
+    best_child,
     convergence_target,
     cost_to,
     higher_is_better,
@@ -50,16 +50,16 @@ def test_which_way_a_metric_goes(metric, higher):
     assert higher_is_better(metric) is higher
 
 
-def test_the_best_rate_is_that_of_the_best_final_value_and_never_a_diverged_one():
+def test_the_best_child_is_that_of_the_best_final_value_and_never_a_diverged_one():
     tried = [
         child([2, 1.0], rate=0.01),
         child([2, 0.5], rate=0.1),
         child([2, math.nan], rate=1.0),
         child([2, 0.1], rate=10.0, status="FAILED"),
     ]
-    assert best_rate(tried, "val_loss").learning_rate == 0.1
-    assert best_rate(tried, "val_accuracy").learning_rate == 0.01
-    assert best_rate(tried[2:], "val_loss") is None
+    assert best_child(tried, "val_loss").learning_rate == 0.1
+    assert best_child(tried, "val_accuracy").learning_rate == 0.01
+    assert best_child(tried[2:], "val_loss") is None
 
 
 def test_the_target_is_moré_and_wilds():
