@@ -2,10 +2,12 @@
 
 import csv
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 from scipy.special import softmax
 
 import fdl_zoo as fdl
@@ -91,6 +93,20 @@ def test_predictions_are_what_the_weights_give(here, digits, tmp_path):
         assert [each.label for each in found] == [str(index) for index in expected.argmax(axis=1)]
     logits = np.array([each.outputs for each in fdl.predict("last", [tmp_path / "raw.npy"], logits=True)])
     np.testing.assert_allclose(softmax(logits, axis=1), expected, atol=1e-6)
+
+
+def test_a_picture_drawn_by_hand_is_answered_on_the_command_line(here, capsys, tmp_path):
+    picture = Image.new("L", (80, 80), "white")
+    ImageDraw.Draw(picture).ellipse((16, 4, 64, 76), outline="black", width=12)
+    picture.save(tmp_path / "drawn.png")
+    assert command(["predict", "last", str(tmp_path / "drawn.png")]) == 0
+    line = capsys.readouterr().out
+    assert re.fullmatch(rf"{tmp_path}/drawn.png  0 \(\d+\.\d%\)  \d \(.*\)  \d \(.*\)\n", line)
+    assert command(["predict", "last", str(tmp_path / "drawn.png"), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["predictions"]
+    assert found["label"] == "0"
+    assert sum(found["probabilities"].values()) == pytest.approx(1, abs=1e-6)
+    assert f"0 ({found['probabilities']['0']:.1%})" in line
 
 
 def test_a_bare_file_gives_logits_only(here, tmp_path):
