@@ -14,7 +14,7 @@ def package(model: Any, folder: RunFolder, interface: Interface) -> Path:
 
     Args:
         model: A built `keras.Model` that outputs logits, or values.
-        folder: The run's folder, whose facts have the versions of what the model needs.
+        folder: The run's folder.
         interface: Raw units, task and classes.
 
     Returns:
@@ -22,7 +22,6 @@ def package(model: Any, folder: RunFolder, interface: Interface) -> Path:
     """
     from fdl_zoo.tracking.mlflow import package_model
 
-    versions = folder.facts["versions"]
     return package_model(
         model,
         folder.model,
@@ -30,7 +29,6 @@ def package(model: Any, folder: RunFolder, interface: Interface) -> Path:
         class_names=interface.class_names,
         normalization=interface.normalization,
         task=interface.task,
-        requires=[f"{name}=={versions[name]}" for name in ("fdl-zoo", *folder.facts.get("plugins", ()))],
         beside=[folder.path / FILE, folder.path / "spec.yaml"],
     )
 

@@ -1,12 +1,13 @@
 """What commands share: the options that stand before or after a command's name, output, and names that complete."""
 
+import functools
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
@@ -14,6 +15,7 @@ from click.shell_completion import CompletionItem
 from fdl_zoo.plain import plain
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+_SAYS_WHAT_FAILS = ("fdl plugins doctor", "fdl plugins test")
 
 
 @dataclass
@@ -52,7 +54,7 @@ def _keep_plugins(ctx: click.Context, parameter: click.Parameter, value: tuple[s
 
 
 def common_options(command: Command) -> Command:
-    """Add the options that every command has; their values are in `state_of(ctx)`."""
+    """Add the options that every command has; their values are in `state_of(ctx)`. `--strict` is honoured here."""
     options = (
         click.option("--json", is_flag=True, expose_value=False, callback=_keep, help="Print JSON."),
         click.option("--quiet", is_flag=True, expose_value=False, callback=_keep, help="Print results only."),
@@ -69,17 +71,25 @@ def common_options(command: Command) -> Command:
             help="A folder of plugins. A plugin is code: it runs when it is used.",
         ),
     )
+    checked = _honours_strict(command)
     for option in reversed(options):
-        command = option(command)
-    return command
+        checked = option(checked)
+    return checked
 
 
-def honour_strict(ctx: click.Context) -> None:
-    """End the command if a plugin fails and `--strict` was given."""
-    if state_of(ctx).strict:
-        from fdl_zoo import catalogue
+def _honours_strict(command: Command) -> Command:
+    """The command, which `--strict` ends before it begins if a plugin fails; one that says what fails goes on."""
 
-        catalogue.require_healthy()
+    @functools.wraps(command)
+    def checked(*arguments: Any, **options: Any) -> Any:
+        ctx = click.get_current_context()
+        if state_of(ctx).strict and not ctx.invoked_subcommand and ctx.command_path not in _SAYS_WHAT_FAILS:
+            from fdl_zoo import catalogue
+
+            catalogue.require_healthy()
+        return command(*arguments, **options)
+
+    return cast(Command, checked)
 
 
 def emit(ctx: click.Context, facts: Any, text: str = "") -> None:

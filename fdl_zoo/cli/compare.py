@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, relative
+from fdl_zoo.cli._common import columns, common_options, emit, relative
 from fdl_zoo.cli._run_options import as_keywords, run_options, speaker
 
 
@@ -23,7 +23,6 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """Compare settings of MODEL over seeds; a repeated command trains only what is missing."""
     from fdl_zoo.comparison.compare import compare
 
-    honour_strict(ctx)
     found = compare(**as_keywords(**given), say=speaker(ctx))
     emit(ctx, found.as_dict(), _text(found))
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fdl_zoo.cli._common import EntryName, Subcommands, columns, common_options, emit, honour_strict, relative, width
+from fdl_zoo.cli._common import EntryName, Subcommands, columns, common_options, emit, relative, width
 
 if TYPE_CHECKING:
     from fdl_zoo.preparation import Preparation
@@ -33,7 +33,6 @@ def list_command(ctx: click.Context, data_dir: str | None = None) -> None:
     """List datasets, and whether each can be used now."""
     from fdl_zoo.preparation import list_data
 
-    honour_strict(ctx)
     found = list_data(data_dir)
     rows = [("dataset", "state", "where"), *((each.name, each.state, _where(each)) for each in found)]
     emit(ctx, [each.as_dict() for each in found], columns(rows, width()))
@@ -48,7 +47,6 @@ def prepare_command(ctx: click.Context, name: str, data_dir: str | None) -> None
     """Fetch a dataset where it is missing, and load it once."""
     from fdl_zoo.preparation import prepare_data
 
-    honour_strict(ctx)
     done = prepare_data(name, data_dir)
     counts = ", ".join(f"{count:,} {part}" for part, count in (done.examples or {}).items())
     emit(ctx, done.as_dict(), f"{name} is {done.state}: {counts} examples\n{_where(done)}")

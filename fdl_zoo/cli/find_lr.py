@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from fdl_zoo.cli._common import common_options, emit, honour_strict, relative
+from fdl_zoo.cli._common import common_options, emit, relative
 from fdl_zoo.cli._run_options import as_keywords, run_options, speaker
 
 
@@ -19,7 +19,6 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """Find a learning rate for MODEL: the rate grows at each step, and the loss tells."""
     from fdl_zoo.comparison.find_lr import find_lr
 
-    honour_strict(ctx)
     found = find_lr(**as_keywords(**given), say=speaker(ctx))
     emit(ctx, found.as_dict(), _text(found))
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, width
+from fdl_zoo.cli._common import columns, common_options, emit, width
 
 if TYPE_CHECKING:
     from fdl_zoo.entry import Entry
@@ -26,7 +26,6 @@ def command(ctx: click.Context, /, kind: str | None, match: tuple[str, ...], nam
     """List models, optimizers, callbacks and datasets."""
     from fdl_zoo import catalogue
 
-    honour_strict(ctx)
     kinds = [catalogue.registry(kind).kind] if kind else list(catalogue.REGISTRIES)
     found = _find(kinds, match or (None,), filters)
     entries = [entry for each in kinds for entry in found[each]]

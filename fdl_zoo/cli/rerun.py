@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from fdl_zoo.cli._common import RunName, common_options, emit, honour_strict
+from fdl_zoo.cli._common import RunName, common_options, emit
 from fdl_zoo.cli.train import shown
 
 
@@ -16,7 +16,6 @@ def command(ctx: click.Context, run: str) -> None:
     """Repeat RUN and compare it with itself, epoch by epoch; ends with status 1 if they part."""
     from fdl_zoo.training.rerun import rerun
 
-    honour_strict(ctx)
     progress, verbose = shown(ctx)
     found = rerun(run, progress=progress, verbose=verbose)
     emit(ctx, found.as_dict(), _verdict(found))

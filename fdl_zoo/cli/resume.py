@@ -2,7 +2,7 @@
 
 import click
 
-from fdl_zoo.cli._common import RunName, common_options, honour_strict
+from fdl_zoo.cli._common import RunName, common_options
 from fdl_zoo.cli.train import tell
 
 
@@ -14,5 +14,4 @@ def command(ctx: click.Context, run: str) -> None:
     """Go on with RUN to the result that it would have had."""
     from fdl_zoo.training.resume import resume
 
-    honour_strict(ctx)
     tell(ctx, lambda **shown: resume(run, **shown))

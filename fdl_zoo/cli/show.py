@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fdl_zoo.cli._common import EntryName, columns, common_options, emit, honour_strict, state_of, width
+from fdl_zoo.cli._common import EntryName, columns, common_options, emit, state_of, width
 
 if TYPE_CHECKING:
     from fdl_zoo.errors import UnknownName
@@ -29,7 +29,6 @@ def command(
     from fdl_zoo import catalogue
     from fdl_zoo.errors import InvalidOption
 
-    honour_strict(ctx)
     kind, entry = _find(name, kind)
     facts = catalogue.describe(kind, entry.name)
     if not layers:

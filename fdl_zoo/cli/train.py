@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fdl_zoo.cli._common import EntryName, common_options, emit, honour_strict, relative, state_of
+from fdl_zoo.cli._common import EntryName, common_options, emit, relative, state_of
 
 if TYPE_CHECKING:
     from fdl_zoo.layers import Layer
@@ -57,7 +57,6 @@ def command(
     from fdl_zoo.resolution import resolve
     from fdl_zoo.training.initial import settle
 
-    honour_strict(ctx)
     _check_register(register, given["no_tracking"])
     data_dir = given.pop("data_dir")
     resolved = resolve(_layers(**given), data_dir)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from fdl_zoo.cli._common import columns, common_options, emit, honour_strict, relative
+from fdl_zoo.cli._common import columns, common_options, emit, relative
 from fdl_zoo.cli._run_options import as_keywords, run_options, speaker
 
 _SHOWN = 10
@@ -22,7 +22,6 @@ def command(ctx: click.Context, /, no_prune: bool, **given: Any) -> None:
     """Search for the options of MODEL that are best on validation data."""
     from fdl_zoo.comparison.tune import tune
 
-    honour_strict(ctx)
     found = tune(**as_keywords(**given), prune=not no_prune, say=speaker(ctx))
     emit(ctx, found.as_dict(), _text(found))
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import yaml
@@ -84,7 +85,8 @@ class MlflowTracker:
         """Parameters from the specification, tags and the dataset from the facts, and the specification as a file."""
         self._log_params(dict(flattened(yaml.safe_load(spec) or {})))
         # The origin of each value would drown the tags that runs are told apart by; the run's folder has them.
-        untagged = ("dataset", "origins")
+        # The commit is a tag of MLflow's own.
+        untagged = ("dataset", "origins", "git_commit")
         self._log_tags({name: value for name, value in facts.items() if name not in untagged and value is not None})
         self._log_tags(standard_tags(facts))
         if facts.get("dataset"):
@@ -225,13 +227,13 @@ def package_model(
     class_names: Sequence[str] = (),
     normalization: Normalization = IDENTITY,
     task: str = "classification",
-    requires: Sequence[str] = (),
     beside: Sequence[Path] = (),
 ) -> Path:
     """Writes a model as an MLflow model folder, without a store: a SavedModel, `model.keras` and an example beside it.
 
     The SavedModel takes raw units and returns probabilities (values for regression); it loads with TensorFlow alone and
-    runs no plugin's code. `model.keras` has the logits and the optimizer.
+    runs no plugin's code. `model.keras` has the logits and the optimizer; the metadata say what it needs beyond Keras,
+    as pip writes it: us, and the plugins that its file states.
 
     Args:
         model: A built `keras.Model` that outputs logits, or values.
@@ -240,7 +242,6 @@ def package_model(
         class_names: A name per output, kept in the metadata.
         normalization: How raw units became the model's inputs.
         task: The dataset's task, which decides what turns logits into probabilities.
-        requires: What `model.keras` needs beyond Keras, as pip writes it (`fdl-zoo==0.1.0`), kept in the metadata.
         beside: Files to put beside the model.
 
     Returns:
@@ -253,7 +254,7 @@ def package_model(
     served = ServedModel(model, normalization, task)
     example_output = np.asarray(served(input_example))
     signature = ModelSignature(Schema([_tensor(input_example)]), Schema([_tensor(example_output)]))
-    metadata = {"class_names": list(class_names), "task": task, "model_keras_requires": list(requires)}
+    metadata = {"class_names": list(class_names), "task": task}
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Made first, because MLflow writes the example before it makes the folder.
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -269,6 +270,7 @@ def package_model(
                 metadata=metadata,
             )
             saved.save(model, unfinished / "model.keras")
+        _state_requirements(unfinished)
         for path in beside:
             shutil.copyfile(path, unfinished / path.name)
         unfinished.chmod(0o755)
@@ -277,6 +279,14 @@ def package_model(
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder
+
+
+def _state_requirements(folder: Path) -> None:
+    """Puts into a package's metadata what its `model.keras` needs: MLflow writes them before that file is there."""
+    about = Model.load(str(folder / "MLmodel"))
+    needed = {"fdl-zoo": version("fdl-zoo"), **saved.stated_versions(folder / "model.keras")}
+    about.metadata["model_keras_requires"] = [f"{name}=={number}" for name, number in needed.items()]
+    about.save(str(folder / "MLmodel"))
 
 
 def _tensor(example: np.ndarray) -> TensorSpec:
@@ -349,16 +359,17 @@ def download_model(uri: str, address: str) -> Path:
 
     try:
         place = _place_of(MlflowClient(uri, uri), address)
-        folder = Path(download_artifacts(place, tracking_uri=uri))
+        if urlsplit(place).scheme in ("", "file"):
+            return Path(download_artifacts(place, tracking_uri=uri))  # where the store keeps it, on this machine
+        copy = tempfile.TemporaryDirectory(prefix="fdl-model-")
+        atexit.register(copy.cleanup)
+        return Path(download_artifacts(place, dst_path=copy.name, tracking_uri=uri))
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise UnknownName(f"There is no model {address!r} in {redacted(uri)}: {_first_line(error)}.") from error
         raise TrackingError(f"The model {address} cannot be fetched: {_first_line(error)}.") from error
     except OSError as error:
         raise TrackingError(f"The model {address} cannot be fetched: {_first_line(error)}.") from error
-    if not _is_kept_by(uri, folder):
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def _place_of(client: MlflowClient, address: str) -> str:
@@ -380,14 +391,6 @@ def _place_of(client: MlflowClient, address: str) -> str:
         known = client.search_model_versions(f"name = '{name}'")
         version = max((each.version for each in known), key=int, default="1")
     return client.get_model_version_download_uri(name, version)
-
-
-def _is_kept_by(uri: str, folder: Path) -> bool:
-    """Whether a folder is the store's own, and no copy of it: MLflow returns the place of what is on this machine."""
-    database = sqlite_path(uri)
-    return not folder.is_relative_to(tempfile.gettempdir()) or (
-        database is not None and folder.is_relative_to(database.parent)
-    )
 
 
 def _first_line(error: BaseException) -> str:

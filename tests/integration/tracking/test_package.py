@@ -59,7 +59,7 @@ def test_raw_units_of_any_type_are_normalized_as_numpy_does(model, raw, kind):
 def test_package_is_whole_quiet_and_replaces_an_older_one(model, raw, tmp_path, capfd):
     folder = tmp_path / "run" / "model"
     for names in ("abcdefghij", "0123456789"):
-        package_model(model, folder, input_example=raw, class_names=names, requires=["fdl-zoo==0.1.0"])
+        package_model(model, folder, input_example=raw, class_names=names)
     captured = capfd.readouterr()
     assert captured.out == ""
     assert [path.name for path in folder.parent.iterdir()] == ["model"]

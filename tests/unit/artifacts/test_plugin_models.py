@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import yaml
 
 import fdl_zoo as fdl
 from fdl_zoo import saved
@@ -262,6 +263,8 @@ def test_a_trained_run_of_two_plugins_loads_in_a_fresh_process(tmp_path):
         "fdl-lion",
     }
     (logged,) = (tmp_path / "mlruns" / "artifacts").rglob("model.keras")
+    needed = yaml.safe_load((logged.parent / "MLmodel").read_text())["metadata"]["model_keras_requires"]
+    assert {each.partition("==")[0] for each in needed} == {"fdl-zoo", "fdl-maxout", "fdl-lion"}  # no data set
     outputs = []
     for number, path in enumerate(["last", logged]):
         done = process(FRESH, str(path), f"{number}.npy")

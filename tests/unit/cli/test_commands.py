@@ -199,7 +199,7 @@ def test_plugins_as_json(fdl, plugins_folder, arguments):
     assert facts["entries"] == ["models: good/good_net"]
 
 
-def test_a_broken_plugin_is_mentioned_once_and_fatal_only_with_strict(fdl, plugins_folder):
+def test_a_broken_plugin_is_mentioned_once_and_the_rest_is_listed(fdl, plugins_folder):
     root = str(plugins_folder("sick", text="def build(:\n"))
     answer = fdl("--plugins-dir", root, "list", "models")
     assert answer.status == 0
@@ -208,14 +208,34 @@ def test_a_broken_plugin_is_mentioned_once_and_fatal_only_with_strict(fdl, plugi
     assert answer.err == "1 problem with plugins: `fdl plugins doctor` shows them.\n"
     assert fdl("list", "--quiet").err == ""
     assert "broken" in fdl("plugins").out
-    for arguments in (
-        ("--strict", "list"),
-        ("list", "--strict"),
-        ("show", "mlp", "--strict"),
-        ("plugins", "list", "--strict"),
-    ):
-        assert "sick 1.2, sick/sick_net (source): sick_code.py cannot be read" in fdl(*arguments).refused()
-    assert "--strict" in fdl("train", "mlp", "--dry-run", "--strict").refused()
+
+
+TAKES = {
+    "show": ["mlp"], "train": ["mlp"], "resume": ["last"], "rerun": ["last"], "diff": ["last", "last"],
+    "evaluate": ["last"], "predict": ["last"], "export": ["last", "--format", "onnx"], "serve": ["last"],
+    "register": ["last", "name"], "surface": ["last"], "curvature": ["last"], "features": ["last"],
+    "compare": ["mlp", "--vary", "seed=0..1"], "tune": ["mlp", "--search", "epochs=1..2"], "find-lr": ["mlp"],
+    "prepare": ["digits"], "new": ["my-net"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "command", [each for each in COMMANDS if each not in (("plugins", "doctor"), ("plugins", "test"))], ids=" ".join
+)
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+def test_strict_ends_every_command_before_it_begins_if_a_plugin_fails(fdl, plugins_folder, command, first):
+    root = str(plugins_folder("sick", text="def build(:\n"))
+    strict = ("--strict", "--plugins-dir", root)
+    arguments = (*command, *TAKES.get(command[-1], ()))
+    refused = fdl(*strict, *arguments) if first else fdl(*arguments, *strict)
+    assert "sick 1.2, sick/sick_net (source): sick_code.py cannot be read" in refused.refused()
+
+
+def test_strict_lets_doctor_say_what_fails(fdl, plugins_folder):
+    root = str(plugins_folder("sick", text="def build(:\n"))
+    answer = fdl("plugins", "doctor", "--strict", "--plugins-dir", root)
+    assert answer.status == 1
+    assert "sick_code.py cannot be read" in answer.out
 
 
 def test_a_new_plugin_as_text_and_as_json(fdl, tmp_path):
