@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 HIDDEN = "***"
-# A password may have any sign in it, a slash too, so a user with one is hidden up to the last @; a port is no password.
-_PORT = r"\d{1,5}(?=[/?#,;'\"\s]|$)"
-_USER = re.compile(rf"(?<=://)(?:[^\s/@:]*:(?!{_PORT})\S*|[^\s/]*)@(?=\S)")
+# A password may have any sign in it, a slash too, so what follows `user:` is hidden up to the last @ of the word, also
+# where it looks like a port and a path: those are believed of hosts only that are nobody's name.
+_HOST = r"(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[\da-fA-F:.]+\]):\d{1,5}[/?#]"
+_USER = re.compile(rf"(?<=://)(?!{_HOST})(?:[^\s/@:]*:\S*|[^\s/]*)@(?=\S)")
 _KEY = (
     r"(?![\w.-]*(?:start|end|pad|mask|unk|oov|bos|eos|cls|sep)[_-]?token\b)"  # of a vocabulary
     r"[\w.-]*?(?:password|passwd|pwd|passphrase|secret|token|credentials?|(?:api|access|private|account)[_-]?key"

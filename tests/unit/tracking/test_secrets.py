@@ -2,6 +2,8 @@
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fdl_zoo.tracking.names import flattened
 from fdl_zoo.tracking.secrets import is_secret, redacted, redacted_command, redacted_yaml, without_secrets
@@ -16,6 +18,8 @@ from fdl_zoo.tracking.secrets import is_secret, redacted, redacted_command, reda
         ("http://me:p@ss@host/x", "http://***@host/x"),
         ("http://me:pa/ss@host", "http://***@host"),
         ("http://me:12345@host", "http://***@host"),
+        ("http://me:1234/5@host", "http://***@host"),
+        ("http://me:1234,5@host", "http://***@host"),
         ("http://:pw@host", "http://***@host"),
         ("--tracking-uri http://h?access_token=abc&x=1", "--tracking-uri http://h?access_token=***&x=1"),
         ("DB_PASSWORD=abc fdl train mlp", "DB_PASSWORD=*** fdl train mlp"),
@@ -36,7 +40,11 @@ def test_secrets_are_left_out_of_texts(text, expected):
     "text",
     [
         "http://host/@handle and me@mail.org",
-        "http://host:5000/x@y",
+        "http://host:5000/x",
+        "http://localhost:5000/x@y",
+        "http://127.0.0.1:5000/#/models/digits@champion",
+        "http://[::1]:5000/x@y",
+        "http://host:5000 of me@mail.org",
         "sqlite:////a/b@c/mlflow.db",
         "learning_rate=0.1 monitor=val_loss design=3",
         "num_tokens=3 tokenizer=bpe pad_token=<pad> vocabulary: 20",
@@ -44,6 +52,18 @@ def test_secrets_are_left_out_of_texts(text, expected):
 )
 def test_what_is_no_secret_stays(text):
     assert redacted(text) == text
+
+
+_USERS = st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"], exclude_characters="/:@"))
+_PASSWORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=1) | st.from_regex(
+    r"\A\d{1,6}[/?#,;'\"]\w*\Z"
+)
+
+
+@given(_USERS, _PASSWORDS, st.sampled_from(["host", "host:5000/x", "127.0.0.1/x?y=1", "[::1]:5000"]))
+def test_whatever_the_password_nothing_of_it_stays(user, password, place):
+    text = f"see http://{user}:{password}@{place} or me@mail.org"
+    assert redacted(text) == f"see http://***@{place} or me@mail.org"
 
 
 def test_keys():
