@@ -22,7 +22,7 @@ class Reference:
     Args:
         metric: The metric's name as it is recorded, for example `"test_accuracy"`.
         value: What was measured.
-        tolerance: How far a repetition may fall short of `value`.
+        tolerance: How far a repetition may lie from `value`, above or below.
         command: The command that measured it.
     """
 

@@ -90,7 +90,9 @@ CARD = Card(
         "imdb_reviews": Recipe(
             {"name": "adam", "learning_rate": 0.001}, batch_size=64, epochs=5, model={"vocabulary": 10_000}
         ),
-        "adding": Recipe({"name": "adam", "learning_rate": 0.005, "clipnorm": 1.0}, batch_size=50, epochs=20),
+        "adding": Recipe(
+            {"name": "adam", "learning_rate": 0.005, "clipnorm": 1.0}, batch_size=50, epochs=20, model={"units": 32}
+        ),
     },
     weights={
         "digits_rows": Weights(

@@ -2,6 +2,9 @@
 
 Unrolled through time it is a feed-forward network whose copies share their weights; the gradients of the copies are
 summed, or averaged.
+
+The recipe for the adding problem has 32 units, those with which the figures that `lstm` states were measured: with
+them this network solves the problem at length 10, and not at length 100.
 """
 
 from typing import Literal
@@ -31,7 +34,9 @@ CARD = Card(
         "imdb_reviews": Recipe(
             {"name": "adam", "learning_rate": 0.001}, batch_size=64, epochs=5, model={"vocabulary": 10_000}
         ),
-        "adding": Recipe({"name": "adam", "learning_rate": 0.005, "clipnorm": 1.0}, batch_size=50, epochs=20),
+        "adding": Recipe(
+            {"name": "adam", "learning_rate": 0.005, "clipnorm": 1.0}, batch_size=50, epochs=20, model={"units": 32}
+        ),
     },
     weights={
         "digits_rows": Weights(

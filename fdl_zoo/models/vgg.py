@@ -1,6 +1,9 @@
 """VGG: several 3x3 convolutions before each pooling, so that pooling discards less (chapter 5).
 
 `vgg` and `vgg16` are configuration D of the paper, `vgg11` is configuration A, `vgg_small` is for digits.
+
+On the 8x8 digits stacking is not ahead: of four convolutions with 16 maps, two before one pooling reach a validation
+accuracy of 0.966 +- 0.008, a pooling after each 0.983 +- 0.000 (`python examples/stacked_convolutions.py`, five seeds).
 """
 
 import keras

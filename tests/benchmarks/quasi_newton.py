@@ -1,6 +1,7 @@
 """How fast the searching optimizers are, against SciPy driven through TensorFlow and against the bare evaluation.
 
 Run as `python tests/benchmarks/quasi_newton.py`; each comparison is interleaved, and the median of its rounds counts.
+Each line says what is wanted of its figure, and whether that is met.
 """
 
 import os
@@ -15,6 +16,7 @@ import keras
 import numpy as np
 import scipy.optimize
 import tensorflow as tf
+from _verdict import at_least, at_most
 from sklearn.datasets import load_digits
 
 import fdl_zoo.optimizers
@@ -119,7 +121,7 @@ def lbfgs_against_scipy(hidden: tuple[int, ...], dtype: str = "float64", toleran
     print(
         f"lbfgs {len(start):,} {dtype}: ours {1e3 * times['ours']:.0f} ms ({progress[2]:.0f} evaluations, loss "
         f"{progress[1]:.8f}), scipy {1e3 * times['scipy']:.0f} ms ({result.nfev}, {result.fun:.8f}): "
-        f"{times['scipy'] / times['ours']:.2f} times as fast; per evaluation "
+        f"{at_least(times['scipy'] / times['ours'], 2)} times as fast; per evaluation "
         f"{times['scipy'] / result.nfev / (times['ours'] / progress[2]):.2f}"
     )
 
@@ -134,7 +136,7 @@ def lbfgs_against_bare(hidden: tuple[int, ...], dtype: str = "float32", times: i
     each, alone = seconds["ours"] / evaluations, seconds["bare"] / times
     print(
         f"lbfgs {len(start):,} {dtype}: {1e3 * each:.3f} ms per evaluation, alone {1e3 * alone:.3f} ms: "
-        f"{each / alone:.3f} times the bare evaluation ({evaluations:.0f} evaluations)"
+        f"{at_most(each / alone, 1.15)} times the bare evaluation ({evaluations:.0f} evaluations)"
     )
 
 
@@ -149,19 +151,20 @@ def bfgs_against_scipy(hidden: tuple[int, ...], dtype: str = "float64", cap: int
     each, theirs = seconds["ours"] / ours(theta)[0].numpy()[3], seconds["scipy"] / run_scipy().nit
     print(
         f"bfgs {len(start):,} {dtype}: ours {1e3 * each:.2f} ms per iteration, scipy {1e3 * theirs:.1f} ms (first "
-        f"{cap} iterations): {theirs / each:.0f} times as fast"
+        f"{cap} iterations): {at_least(theirs / each, 10)} times as fast"
     )
 
 
 def fit_against_loop(steps: int = 1_000) -> None:
-    """What plain `fit` with `steps_per_execution=100` adds to an evaluation in the graph, at 650 parameters."""
+    """What plain `fit` with `steps_per_execution=100` adds to an evaluation of the same objective in the graph."""
     evaluate, start = objective((), "float32")
     ours = compiled_descent(LimitedMemory(), evaluate, 100, 0.0)
     theta = tf.constant(start)
     data = tf.data.Dataset.from_tensors((FEATURES.astype("float32"), TARGETS)).cache().repeat()
     for jit in (False, True):
-        # A new start before each round keeps the search busy.
-        model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(10)])
+        model = keras.Sequential(
+            [keras.layers.Input((64,)), keras.layers.Dense(10, kernel_regularizer=keras.regularizers.L2(L2))]
+        )
         model.compile(
             optimizer=fdl_zoo.optimizers.lbfgs.build(tolerance=0.0),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -170,14 +173,18 @@ def fit_against_loop(steps: int = 1_000) -> None:
         )
 
         def fit(model: keras.Model = model) -> None:
+            # A new start before each round keeps the search busy.
             model.set_weights([start[:640].reshape(64, 10), start[640:]])
             model.fit(data, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
 
+        model.set_weights([start[:640].reshape(64, 10), start[640:]])
+        one_loss = model.evaluate(FEATURES.astype("float32"), TARGETS, batch_size=len(TARGETS), verbose=0)
+        np.testing.assert_allclose(one_loss, evaluate(theta)[0], rtol=1e-5)  # both sides minimize the same
         seconds = interleaved(5, ours=lambda: ours(theta)[1].numpy(), fit=fit)
         each, alone = 1e3 * seconds["fit"] / steps, 1e3 * seconds["ours"] / ours(theta)[0].numpy()[2]
         print(
             f"fit 650, jit_compile={jit}: {each:.3f} ms per evaluation, in the graph {alone:.3f} ms: "
-            f"{each - alone:+.3f} ms"
+            f"{at_most(each - alone, 1)} ms more"
         )
 
 

@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 import fdl_zoo as fdl
-from fdl_zoo import catalogue
+from fdl_zoo import catalogue, cli
 from fdl_zoo.errors import InvalidData, InvalidOption, InvalidSpec, TrainingFailed
 from fdl_zoo.training.progress import Silent
 
@@ -216,6 +217,34 @@ def test_what_is_refused_before_the_first_step_leaves_nothing(given, error, says
     with pytest.raises(error, match=says):
         fdl.train(**given, root=tmp_path / "mlruns", **QUIET)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def a_corrupt_image(tmp_path):
+    """A folder data set of 2 x 10 images; one, which is not the first, has lost its end."""
+    root = tmp_path / "pictures"
+    for shade, name in enumerate(("cat", "dog")):
+        (root / name).mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (8, 8), (100 * shade, 10 * number, 7)).save(root / name / f"{number}.png")
+    corrupt = root / "dog" / "3.png"
+    corrupt.write_bytes(corrupt.read_bytes()[:45])
+    return corrupt
+
+
+def test_a_corrupt_image_is_named_and_leaves_no_run(a_corrupt_image, tmp_path):
+    data = str(a_corrupt_image.parent.parent)
+    with pytest.raises(InvalidData, match=r"dog/3\.png cannot be read: .*; replace or remove it"):
+        fdl.train("mlp", data=data, root=tmp_path / "mlruns", **QUIET)
+    assert list(tmp_path.iterdir()) == [a_corrupt_image.parent.parent]
+
+
+def test_a_corrupt_image_is_one_line_and_status_2_on_the_command_line(a_corrupt_image, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    data = str(a_corrupt_image.parent.parent)
+    assert cli.run(["train", "mlp", "--data", data, "--no-tracking", "--quiet"]) == 2
+    assert capfd.readouterr().err.splitlines()[-1].startswith(f"fdl: The image {a_corrupt_image} cannot be read: ")
+    assert list(tmp_path.iterdir()) == [a_corrupt_image.parent.parent]
 
 
 @pytest.mark.parametrize("model", ["logistic_regression", {"name": "mlp", "units": (16,), "batch_norm": True}])
