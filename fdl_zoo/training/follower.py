@@ -37,7 +37,7 @@ def follow(cluster: Cluster, spec: RunSpec | None, progress: Progress) -> Run:
         InvalidOption: Worker 0 has other versions, or trains something else.
     """
     progress.say(f"worker {cluster.index} of {len(cluster.workers)}: looking for worker 0 at {cluster.workers[0]}")
-    agreement = meeting.join(cluster, spec and redacted_yaml(spec.to_yaml()), provenance.versions())
+    agreement = meeting.join(cluster, spec and redacted_yaml(spec.to_yaml()), provenance.all_versions())
     agreed = spec or RunSpec.model_validate(yaml.safe_load(agreement.spec))  # its own has its secrets
     agreed = agreed.model_copy(update={"tracking": agreed.tracking.model_copy(update={"enabled": False})})
     rules.check(agreed, {})

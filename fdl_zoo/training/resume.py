@@ -48,7 +48,7 @@ def resume(reference: str, *, root: str | Path = ROOT, progress: Progress | None
         folder.acquire()
         progress.say(f"{spec.model.name} on {spec.data.name} with {spec.optimizer.name}: resuming run {folder.name}")
         if cluster:
-            meet(cluster, folder, progress)
+            meet(cluster, spec, folder, progress)
         from fdl_zoo.training.session import Session
 
         return Session(spec, folder, progress, verbose, resumed=True).run()

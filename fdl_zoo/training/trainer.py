@@ -84,7 +84,7 @@ def execute(
         facts = {**provenance.starting_facts(), "experiment": spec.experiment, "origins": dict(resolved.origins)}
         folder = RunFolder.create(name, spec=spec.to_yaml(), facts=facts, root=Path(root))
         if cluster:
-            meet(cluster, folder, progress)
+            meet(cluster, spec, folder, progress)
         # Only now: what a session imports (NumPy first of all) must not delay the first line.
         from fdl_zoo.training.session import Session
 
