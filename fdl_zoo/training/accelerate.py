@@ -106,12 +106,16 @@ def install(
     block: int | None = None,
     callbacks: Iterable[keras.callbacks.Callback] = (),
     epochs: int | None = None,
+    workers: int = 1,
 ) -> tuple[Feed, Choice]:
-    """Put the engine into the model, and the batches into its form; also what was chosen and why."""
+    """Put the engine into the model, and the batches into its form; also what was chosen and why.
+
+    `workers` stands for those of a run that is only planned: there the model's strategy does not know of them.
+    """
     split = batches.split
     if not len(split):
         raise InvalidData("The model cannot be trained on 0 examples: give at least one.")
-    replicas = model.distribute_strategy.num_replicas_in_sync
+    replicas = workers * model.distribute_strategy.num_replicas_in_sync
     if jit and replicas > 1:
         raise InvalidOption(f"jit cannot be true with {replicas} replicas: leave jit out, or use one device.")
     example, engine = split.take(np.arange(1)), Engine.of(model)
@@ -121,6 +125,7 @@ def install(
         examples=len(split),
         in_memory=type(split) in (Split, Arrays),
         batch_size=batches.batch_size,
+        replicas=replicas,
         jit=jit,
         engine_jit=engine.jit if engine else None,
         block=block,

@@ -77,13 +77,23 @@ def workers(strategy: str, count: int | None) -> Iterator[Cluster | None]:
     elif count is not None:
         with local(count):
             yield read()
-    elif (cluster := read()) is None:
+    else:
+        yield _configured()
+
+
+def count_workers(count: int | None) -> int:
+    """How many workers a multi-worker run would have, without starting or waiting for any; see `workers`."""
+    return count if count is not None else len(_configured().workers)
+
+
+def _configured() -> Cluster:
+    cluster = read()
+    if cluster is None:
         raise InvalidSpec(
             f"strategy multiworker needs to know the workers: set {VARIABLE} on each machine ({_example()}), or try it"
             " with two processes of this one: --workers 2."
         )
-    else:
-        yield cluster
+    return cluster
 
 
 @contextlib.contextmanager
