@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 import keras
@@ -13,6 +14,7 @@ from fdl_zoo.training.batches import Batches
 from fdl_zoo.training.choice import Choice, choose
 from fdl_zoo.training.engine import Engine
 from fdl_zoo.training.feed import Feed
+from fdl_zoo.training.strategy import gathered, replica_numbers
 
 _logger = logging.getLogger(__name__)
 
@@ -132,6 +134,10 @@ def install(
         every_step=watcher(callbacks),
         total_steps=None if epochs is None else epochs * len(batches),
     )
+    # Workers with more or less memory would choose otherwise; all take what the first one chose.
+    own = [np.array([choice.block, choice.jit])] * len(replica_numbers(model.distribute_strategy))
+    agreed, *_ = gathered(model.distribute_strategy, own)
+    choice = replace(choice, block=int(agreed[0]), jit=bool(agreed[1]))
     if engine is None or engine.jit != choice.jit:
         engine = None
         Engine(model, choice.jit)

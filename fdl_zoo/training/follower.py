@@ -17,6 +17,7 @@ from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.tracking.secrets import redacted_yaml
 from fdl_zoo.training import meeting, provenance
 from fdl_zoo.training.cluster import Cluster, read
+from fdl_zoo.training.interruption import Terminated
 from fdl_zoo.training.progress import Progress, Silent
 from fdl_zoo.training.run import Run
 
@@ -61,6 +62,10 @@ def main() -> None:
     except ZooError as error:
         print(f"fdl: worker {cluster.index}: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Terminated:
+        sys.exit(143)
 
 
 if __name__ == "__main__":
