@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,15 @@ class Placement:
     def scope(self) -> Iterator[None]:
         """Model and optimizer must be made inside: an optimizer captures the strategy when it is constructed."""
         with self.strategy.scope() if self.strategy else tf.device(f"/{self.devices[0]}"):
+            yield
+
+    @contextmanager
+    def device(self) -> Iterator[None]:
+        """Training and evaluation belong inside: by itself TensorFlow computes on its first device, a GPU if it has one.
+
+        A strategy sees to that itself; its scope must not mirror what callbacks make.
+        """
+        with nullcontext() if self.strategy else tf.device(f"/{self.devices[0]}"):
             yield
 
 
