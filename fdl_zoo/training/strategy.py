@@ -34,7 +34,7 @@ class Placement:
 
     @contextmanager
     def device(self) -> Iterator[None]:
-        """Training and evaluation belong inside: by itself TensorFlow computes on its first device, a GPU if it has one.
+        """Training and evaluation belong inside: by itself TensorFlow computes on its first device, a GPU if any.
 
         A strategy sees to that itself; its scope must not mirror what callbacks make.
         """
