@@ -17,6 +17,7 @@ from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.tracking.secrets import redacted_yaml
 from fdl_zoo.training import meeting, provenance
 from fdl_zoo.training.cluster import Cluster, read
+from fdl_zoo.training.initial import Initial
 from fdl_zoo.training.interruption import Terminated
 from fdl_zoo.training.progress import Progress, Silent
 from fdl_zoo.training.run import Run
@@ -48,9 +49,14 @@ def follow(cluster: Cluster, spec: RunSpec | None, progress: Progress) -> Run:
     root = Path(tempfile.mkdtemp(prefix="fdl-worker-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)  # until then the run can be looked at
     folder = RunFolder.create(agreement.name, spec=agreement.spec, facts={}, root=root)
-    if agreement.checkpoints:
-        zipfile.ZipFile(io.BytesIO(agreement.checkpoints)).extractall(folder.checkpoints)
-    return Session(agreed, folder, progress, resumed=bool(agreement.checkpoints)).run()
+    if agreement.files:
+        zipfile.ZipFile(io.BytesIO(agreement.files)).extractall(folder.checkpoints)
+    initial = None
+    if agreement.initial:
+        about = agreement.initial
+        initial = Initial(about["given"], about["kind"], folder.checkpoints / Path(about["name"]).name)
+        agreed = agreed.model_copy(update={"init_from": initial.given})
+    return Session(agreed, folder, progress, resumed=bool(agreement.files and not initial), initial=initial).run()
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """The meeting of a run's workers: before TensorFlow waits for all of them without end, plain sockets with a time limit.
 
 Worker 0 listens at its address of TF_CONFIG; each other one says what it would train with which versions, and gets the
-run's name, its specification and its newest checkpoint, so that no file system need be shared. TensorFlow takes the
-address over after that.
+run's name, its specification and its newest checkpoint or first weights, so that no file system need be shared.
+TensorFlow takes the address over after that.
 """
 
 import io
@@ -13,6 +13,7 @@ import time
 import zipfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -22,6 +23,7 @@ from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.training import provenance
 from fdl_zoo.training.cluster import Cluster
+from fdl_zoo.training.initial import Initial
 from fdl_zoo.training.progress import Progress
 
 PATIENCE = 60.0
@@ -37,20 +39,28 @@ class Agreement:
     Args:
         name: The run's.
         spec: As YAML.
-        checkpoints: The files of the states to go on from, as a zip archive; empty for a new run.
+        files: The states to go on from, or else the weights to start from, as a zip archive; empty for neither.
+        initial: What these weights are: `given` and `kind` of `Initial`, and the file's `name`; None without any.
     """
 
     name: str
     spec: str
-    checkpoints: bytes = b""
+    files: bytes = b""
+    initial: dict[str, str] | None = None
 
 
-def meet(cluster: Cluster, spec: RunSpec, folder: RunFolder, progress: Progress) -> None:
+def meet(
+    cluster: Cluster, spec: RunSpec, folder: RunFolder, progress: Progress, initial: Initial | None = None
+) -> None:
     """As worker 0, meet all others over the run in a folder; a new run that does not come about leaves nothing."""
     progress.say(f"worker 0 of {len(cluster.workers)}: waiting for the others at {cluster.workers[0]}")
-    checkpoints = packed(folder)
+    files = sorted(folder.checkpoints.glob("*.npz"))
+    about = None
+    if initial and not files:
+        files = [initial.path]
+        about = {"given": initial.given, "kind": initial.kind, "name": initial.path.name}
     try:
-        host(cluster, Agreement(folder.name, folder.spec, checkpoints), provenance.versions(spec))
+        host(cluster, Agreement(folder.name, folder.spec, _packed(files), about), provenance.versions(spec))
     except BaseException:
         if folder.history():
             folder.finish("FAILED", "not all workers came")
@@ -59,9 +69,8 @@ def meet(cluster: Cluster, spec: RunSpec, folder: RunFolder, progress: Progress)
         raise
 
 
-def packed(folder: RunFolder) -> bytes:
-    """The states of a run to go on from, as a zip archive for the other workers; empty where there are none."""
-    files = sorted(folder.checkpoints.glob("*.npz"))
+def _packed(files: list[Path]) -> bytes:
+    """Files as a zip archive for the other workers; empty where there are none."""
     if not files:
         return b""
     content = io.BytesIO()
@@ -103,10 +112,15 @@ def host(cluster: Cluster, agreement: Agreement, versions: dict[str, str], patie
                     _send(each, {"problem": problem})
                 raise InvalidOption(problem)
             here[said["worker"]] = connection
-        told = {"name": agreement.name, "spec": agreement.spec}
-        for connection in here.values():
-            connection.settimeout(None)
-            _send(connection, told, agreement.checkpoints)
+        told = {"name": agreement.name, "spec": agreement.spec, "initial": agreement.initial}
+        for index, connection in here.items():
+            connection.settimeout(patience)
+            try:
+                _send(connection, told, agreement.files)
+            except OSError:
+                raise TrainingFailed(
+                    f"Worker {index} ({cluster.workers[index]}) came and is gone: start all of them again."
+                ) from None
 
 
 def join(cluster: Cluster, spec: str | None, versions: dict[str, str], patience: float = PATIENCE) -> Agreement:
@@ -128,7 +142,7 @@ def join(cluster: Cluster, spec: str | None, versions: dict[str, str], patience:
             with socket.create_connection(_address(cluster.workers[0]), timeout=2.0) as connection:
                 connection.settimeout(max(deadline - time.monotonic(), 0.01))
                 _send(connection, {"worker": cluster.index, "spec": spec, "versions": versions})
-                told, checkpoints = _receive(connection, deadline, psutil.virtual_memory().available)
+                told, files = _receive(connection, deadline, psutil.virtual_memory().available)
                 break
         except ValueError as error:
             raise TrainingFailed(
@@ -144,7 +158,7 @@ def join(cluster: Cluster, spec: str | None, versions: dict[str, str], patience:
             time.sleep(0.1)
     if "problem" in told:
         raise InvalidOption(told["problem"])
-    return Agreement(told["name"], told["spec"], checkpoints)
+    return Agreement(told["name"], told["spec"], files, told["initial"])
 
 
 def _greeting(connection: socket.socket, cluster: Cluster) -> dict[str, Any] | None:
@@ -171,14 +185,20 @@ def _objection(said: dict[str, Any], agreement: Agreement, versions: dict[str, s
         return (
             f"Worker {said['worker']} and worker 0 cannot train together: they have {words}; install the same versions."
         )
-    if said["spec"] is not None and said["spec"] != agreement.spec:
-        lines = zip(said["spec"].splitlines(), agreement.spec.splitlines(), strict=False)
+    wanted, ours = (text and _without_initial(text) for text in (said["spec"], agreement.spec))
+    if wanted is not None and wanted != ours:
+        lines = zip(wanted, ours, strict=False)
         theirs, ours = next((pair for pair in lines if pair[0] != pair[1]), ("another length", ""))
         return (
             f"Worker {said['worker']} and worker 0 cannot train together: one would train {theirs!r} and the other"
             f" {ours!r}; give both the same command."
         )
     return ""
+
+
+def _without_initial(spec: str) -> list[str]:
+    """The lines of a specification without the weights to start from: worker 0 sends them, wherever they lie."""
+    return [line for line in spec.splitlines() if not line.startswith("init_from:")]
 
 
 def _others(cluster: Cluster) -> range:

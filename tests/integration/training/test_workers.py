@@ -124,6 +124,22 @@ def whole(tmp_path_factory):
     return folder
 
 
+def test_weights_to_start_from_need_lie_with_the_first_worker_only(whole, tmp_path):
+    places = [tmp_path / name for name in ("first", "second")]
+    for place in places:
+        place.mkdir()
+    (source,) = list_folders(whole / "mlruns")
+    (places[0] / "weights.keras").write_bytes((source.checkpoints / "last.keras").read_bytes())
+    workers = [f"127.0.0.1:{port}" for port in _free_ports(2)]
+    command = [*TRAIN, "--epochs", "1", "--set", "model.units=[32]", "--init-from", "weights.keras", "--lr", "1e-12"]
+    started = [start(place, *command, TF_CONFIG=configuration(workers, k)) for k, place in enumerate(places)]
+    for process in started:
+        finished(process)
+    runs = [fdl.find_run("last", root=root / "mlruns") for root in (whole, places[0])]
+    for one, two in zip(*(run.model.get_weights() for run in runs), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+
+
 def test_ctrl_c_ends_all_workers_within_five_seconds_and_resuming_gives_the_uninterrupted_run(whole, tmp_path):
     process = start(tmp_path, *TRAIN, "--workers", "2", *MASKED, session=True)
     has_begun(tmp_path / "mlruns")

@@ -201,3 +201,10 @@ def test_a_plugin_of_the_run_that_a_worker_lacks_is_named(addresses):
     refused = meeting._objection({**GREETING, "versions": VERSIONS}, Agreement("run", SPEC), wanted)
     assert "they have fdl-words missing and 1.2.0" in refused
     assert not meeting._objection({**GREETING, "versions": wanted | {"another": "3"}}, Agreement("run", SPEC), wanted)
+
+
+def test_where_the_first_weights_lie_is_no_difference_and_they_come_with_the_agreement(addresses):
+    ours, theirs = (SPEC + f"init_from: {place}\n" for place in ("/here/last.keras", "/there/last.keras"))
+    initial = {"given": "/here/last.keras", "kind": "file", "name": "last.keras"}
+    agreement = Agreement("mlp-digits-1", ours, b"weights", initial)
+    assert met(addresses, specs=(theirs, SPEC), agreement=agreement) == {0: None, 1: agreement, 2: agreement}
