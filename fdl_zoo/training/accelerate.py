@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 import keras
@@ -13,6 +14,7 @@ from fdl_zoo.training.batches import Batches
 from fdl_zoo.training.choice import Choice, choose
 from fdl_zoo.training.engine import Engine
 from fdl_zoo.training.feed import Feed
+from fdl_zoo.training.strategy import gathered, replica_numbers
 
 _logger = logging.getLogger(__name__)
 
@@ -106,12 +108,16 @@ def install(
     block: int | None = None,
     callbacks: Iterable[keras.callbacks.Callback] = (),
     epochs: int | None = None,
+    workers: int = 1,
 ) -> tuple[Feed, Choice]:
-    """Put the engine into the model, and the batches into its form; also what was chosen and why."""
+    """Put the engine into the model, and the batches into its form; also what was chosen and why.
+
+    `workers` stands for those of a run that is only planned: there the model's strategy does not know of them.
+    """
     split = batches.split
     if not len(split):
         raise InvalidData("The model cannot be trained on 0 examples: give at least one.")
-    replicas = model.distribute_strategy.num_replicas_in_sync
+    replicas = workers * model.distribute_strategy.num_replicas_in_sync
     if jit and replicas > 1:
         raise InvalidOption(f"jit cannot be true with {replicas} replicas: leave jit out, or use one device.")
     example, engine = split.take(np.arange(1)), Engine.of(model)
@@ -121,12 +127,17 @@ def install(
         examples=len(split),
         in_memory=type(split) in (Split, Arrays),
         batch_size=batches.batch_size,
+        replicas=replicas,
         jit=jit,
         engine_jit=engine.jit if engine else None,
         block=block,
         every_step=watcher(callbacks),
         total_steps=None if epochs is None else epochs * len(batches),
     )
+    # Workers with more or less memory would choose otherwise; all take what the first one chose.
+    own = [np.array([choice.block, choice.jit])] * len(replica_numbers(model.distribute_strategy))
+    agreed, *_ = gathered(model.distribute_strategy, own)
+    choice = replace(choice, block=int(agreed[0]), jit=bool(agreed[1]))
     if engine is None or engine.jit != choice.jit:
         engine = None
         Engine(model, choice.jit)

@@ -17,7 +17,8 @@ import numpy as np
 
 from fdl_zoo.errors import InvalidData
 from fdl_zoo.tracking.files import link_whole, write_whole
-from fdl_zoo.training.strategy import assign_replicas, replica_values
+from fdl_zoo.training.seeds import is_seed
+from fdl_zoo.training.strategy import all_replica_values, assign_replicas, replica_values
 
 KEPT = 2
 BEST = "best.npz"
@@ -33,7 +34,7 @@ class State:
         iterations: Steps since the beginning, as the optimizer counts them.
         stopped: A callback has ended the training.
         callbacks: Name and state of each callback, in their order.
-        variables: Of the model, with seed generators: an array each, or one per replica where they differ.
+        variables: Of the model, with seed generators: an array each, or one per replica of all workers.
         optimizer: Of the optimizer, likewise.
         metrics: Of the metrics, likewise; they matter within an epoch only.
     """
@@ -60,14 +61,24 @@ def parts(model: keras.Model) -> dict[str, list[keras.Variable]]:
 
 
 def capture(model: keras.Model, **position: Any) -> State:
-    """The state of a compiled model in training, copied.
+    """The state of a compiled model in training, copied; of several workers, all must ask for it at the same point.
 
     Args:
         model: Compiled and built.
         **position: The other fields of `State`.
     """
-    found = {name: [replica_values(each) for each in variables] for name, variables in parts(model).items()}
-    return State(**position, **found)
+    found = parts(model)
+    seeds = [each for each in found["variables"] if is_seed(each)]
+    of_its_own = {id(each) for each in (*seeds, *found["metrics"])}  # the rest is equal on all replicas
+    apart = [each for variables in found.values() for each in variables if id(each) in of_its_own]
+    values = dict(zip(map(id, apart), all_replica_values(model.distribute_strategy, apart), strict=True))
+    return State(
+        **position,
+        **{
+            name: [values.get(id(each)) or replica_values(each) for each in variables]
+            for name, variables in found.items()
+        },
+    )
 
 
 def restore(model: keras.Model, state: State, names: tuple[str, ...] = ("variables", "optimizer")) -> None:

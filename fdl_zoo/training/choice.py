@@ -40,6 +40,7 @@ def choose(
     examples: int,
     in_memory: bool,
     batch_size: int,
+    replicas: int = 1,
     jit: bool | None = None,
     engine_jit: bool | None = None,
     block: int | None = None,
@@ -54,6 +55,7 @@ def choose(
         examples: Of the split.
         in_memory: The split is in memory already and never changes.
         batch_size: Examples per step.
+        replicas: Of all workers.
         jit: Given by the user, or None.
         engine_jit: What the model's engine was made with; None where it has none.
         block: Likewise.
@@ -72,7 +74,7 @@ def choose(
     elif engine_jit is not None:
         jit, reasons["jit"] = engine_jit, "as the model's engine was made"
     else:
-        jit, reasons["jit"] = _jit(model, total_steps)
+        jit, reasons["jit"] = _jit(model, replicas, total_steps)
     watched_by = every_step if block is None else ""
     if block is not None:
         reasons["block"] = "as given"
@@ -109,8 +111,7 @@ def _leaves(model: keras.Model) -> list[Any]:
     return [layer for layer in model._flatten_layers(include_self=False) if not list(layer._flatten_layers(False))]
 
 
-def _jit(model: keras.Model, total_steps: int | None) -> tuple[bool, str]:
-    replicas = model.distribute_strategy.num_replicas_in_sync
+def _jit(model: keras.Model, replicas: int, total_steps: int | None) -> tuple[bool, str]:
     if replicas > 1:
         return False, f"XLA compiles the work of one device, and there are {replicas} replicas"
     if model.run_eagerly:

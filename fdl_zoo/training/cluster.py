@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from fdl_zoo.errors import InvalidOption, InvalidSpec
 
 VARIABLE = "TF_CONFIG"
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,23 @@ def workers(strategy: str, count: int | None) -> Iterator[Cluster | None]:
     elif count is not None:
         with local(count):
             yield read()
-    elif (cluster := read()) is None:
+    else:
+        yield _configured()
+
+
+def count_workers(count: int | None) -> int:
+    """How many workers a multi-worker run would have, without starting or waiting for any; see `workers`."""
+    return count if count is not None else len(_configured().workers)
+
+
+def _configured() -> Cluster:
+    cluster = read()
+    if cluster is None:
         raise InvalidSpec(
             f"strategy multiworker needs to know the workers: set {VARIABLE} on each machine ({_example()}), or try it"
             " with two processes of this one: --workers 2."
         )
-    else:
-        yield cluster
+    return cluster
 
 
 @contextlib.contextmanager
@@ -104,14 +117,20 @@ def local(count: int) -> Iterator[None]:
 
     command = [sys.executable, "-m", "fdl_zoo.training.follower"]
     started = [
-        subprocess.Popen(command, env={**os.environ, VARIABLE: config(index)}, stdin=subprocess.DEVNULL)
+        # In a session of its own: Ctrl-C goes to the first worker, and from it to all at the end of one block.
+        subprocess.Popen(
+            command, env={**os.environ, VARIABLE: config(index)}, stdin=subprocess.DEVNULL, start_new_session=True
+        )
         for index in range(1, count)
     ]
     os.environ[VARIABLE] = config(0)
     try:
         yield
-        for process in started:  # they end by themselves once all have tested
-            process.wait(timeout=60)
+        for index, process in enumerate(started, start=1):  # they end by themselves once all have tested
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                _logger.warning("Worker %d was still busy 60 s after the run had ended, and is ended too.", index)
     finally:
         del os.environ[VARIABLE]
         for process in started:

@@ -17,6 +17,8 @@ from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.tracking.secrets import redacted_yaml
 from fdl_zoo.training import meeting, provenance
 from fdl_zoo.training.cluster import Cluster, read
+from fdl_zoo.training.initial import Initial
+from fdl_zoo.training.interruption import Terminated
 from fdl_zoo.training.progress import Progress, Silent
 from fdl_zoo.training.run import Run
 
@@ -37,7 +39,7 @@ def follow(cluster: Cluster, spec: RunSpec | None, progress: Progress) -> Run:
         InvalidOption: Worker 0 has other versions, or trains something else.
     """
     progress.say(f"worker {cluster.index} of {len(cluster.workers)}: looking for worker 0 at {cluster.workers[0]}")
-    agreement = meeting.join(cluster, spec and redacted_yaml(spec.to_yaml()), provenance.versions())
+    agreement = meeting.join(cluster, spec and redacted_yaml(spec.to_yaml()), provenance.all_versions())
     agreed = spec or RunSpec.model_validate(yaml.safe_load(agreement.spec))  # its own has its secrets
     agreed = agreed.model_copy(update={"tracking": agreed.tracking.model_copy(update={"enabled": False})})
     rules.check(agreed, {})
@@ -47,9 +49,14 @@ def follow(cluster: Cluster, spec: RunSpec | None, progress: Progress) -> Run:
     root = Path(tempfile.mkdtemp(prefix="fdl-worker-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)  # until then the run can be looked at
     folder = RunFolder.create(agreement.name, spec=agreement.spec, facts={}, root=root)
-    if agreement.checkpoints:
-        zipfile.ZipFile(io.BytesIO(agreement.checkpoints)).extractall(folder.checkpoints)
-    return Session(agreed, folder, progress, resumed=bool(agreement.checkpoints)).run()
+    if agreement.files:
+        zipfile.ZipFile(io.BytesIO(agreement.files)).extractall(folder.checkpoints)
+    initial = None
+    if agreement.initial:
+        about = agreement.initial
+        initial = Initial(about["given"], about["kind"], folder.checkpoints / Path(about["name"]).name)
+        agreed = agreed.model_copy(update={"init_from": initial.given})
+    return Session(agreed, folder, progress, resumed=bool(agreement.files and not initial), initial=initial).run()
 
 
 def main() -> None:
@@ -61,6 +68,10 @@ def main() -> None:
     except ZooError as error:
         print(f"fdl: worker {cluster.index}: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Terminated:
+        sys.exit(143)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,16 @@ class Signals:
             self._held = False
         self.raise_pending()
 
+    @property
+    def number(self) -> int:
+        """The number of the signal that is due; 0 where none is."""
+        return next((int(number) for number, kind in _RAISED.items() if kind is self.pending), 0)
+
+    def ask(self, number: int) -> None:
+        """Ask for the run's end as the signal of this number would, if nobody has yet: another worker got it."""
+        if number and self.pending is None:
+            self.pending, self.since = _RAISED[signal.Signals(number)], time.monotonic()
+
     def raise_pending(self) -> None:
         """Raise what is due, if anything is."""
         if self.pending is not None:

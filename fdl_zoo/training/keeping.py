@@ -16,6 +16,7 @@ from fdl_zoo.training.engine import Engine
 from fdl_zoo.training.feed import Feed
 from fdl_zoo.training.interruption import Signals
 from fdl_zoo.training.seeds import set_seeds
+from fdl_zoo.training.strategy import gathered, replica_numbers
 
 PATIENCE = 3.0  # seconds that a signal waits for the end of a validation
 
@@ -115,28 +116,45 @@ class Keeping(keras.callbacks.Callback):
         """
         steps = min(batch + 1, self.feed.num_batches)
         self._steps = self._epoch * self.feed.num_batches + steps
-        if self.model.stop_training or (steps == self.feed.num_batches and not self.signals.pending):
-            return
         due = self.when.steps and self._steps - self._written_steps >= self.when.steps
         due = due or (self.when.seconds and time.monotonic() - self._written_at >= self.when.seconds)
-        if (due or self.signals.pending) and math.isfinite((logs or {}).get("loss", 0.0)):
+        due, asked, finite = self._agree(bool(due), math.isfinite((logs or {}).get("loss", 0.0)))
+        if self.model.stop_training or (steps == self.feed.num_batches and not asked):
+            return
+        if (due or asked) and finite:
             self._write(self._state(self._epoch, steps))
-        self.signals.raise_pending()
+        if asked:
+            self.signals.raise_pending()
 
     def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Let a validation end, unless that takes too long for who asked the run to end."""
-        if self.signals.pending and time.monotonic() - self.signals.since > PATIENCE:
+        over, _, _ = self._agree(bool(self.signals.pending) and time.monotonic() - self.signals.since > PATIENCE)
+        if over:
             self.signals.raise_pending()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Write the state after this epoch where it is due; one that is not finite never replaces a good one."""
-        over = self.model.stop_training or epoch + 1 == self.params["epochs"] or self.signals.pending
-        finite = all(math.isfinite(value) for name, value in (logs or {}).items() if name.endswith("loss"))
-        if finite and (self._due or over):
+        losses = [value for name, value in (logs or {}).items() if name.endswith("loss")]
+        due, asked, finite = self._agree(bool(self._due), all(map(math.isfinite, losses)))
+        over = self.model.stop_training or epoch + 1 == self.params["epochs"] or asked
+        if finite and (due or over):
             state, names = self._state(epoch + 1, 0), self._due | ({"last"} if over else set())
             self._write(state, names)
         self._due = set()
-        self.signals.raise_pending()
+        if asked:
+            self.signals.raise_pending()
+
+    def _agree(self, due: bool, finite: bool = True) -> tuple[bool, bool, bool]:
+        """Whether something is due, the run is asked to end, and all is finite: on any, or all, of the workers.
+
+        What one of them does here all must do, or they would wait for each other for ever; so also one that stops.
+        """
+        strategy = self.model.distribute_strategy
+        own = np.array([due, self.signals.number, self.model.stop_training, not finite], np.int64)
+        found = gathered(strategy, [own] * len(replica_numbers(strategy))).max(axis=0)
+        self.signals.ask(int(found[1]))
+        self.model.stop_training = bool(found[2])
+        return bool(found[0]), bool(found[1]), not found[3]
 
     def _state(self, epoch: int, step: int) -> State:
         return capture(

@@ -1,8 +1,8 @@
 """The meeting of a run's workers: before TensorFlow waits for all of them without end, plain sockets with a time limit.
 
 Worker 0 listens at its address of TF_CONFIG; each other one says what it would train with which versions, and gets the
-run's name, its specification and its newest checkpoint, so that no file system need be shared. TensorFlow takes the
-address over after that.
+run's name, its specification and its newest checkpoint or first weights, so that no file system need be shared.
+TensorFlow takes the address over after that.
 """
 
 import io
@@ -13,16 +13,22 @@ import time
 import zipfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import psutil
+
 from fdl_zoo.errors import InvalidOption, TrainingFailed
+from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.training import provenance
 from fdl_zoo.training.cluster import Cluster
+from fdl_zoo.training.initial import Initial
 from fdl_zoo.training.progress import Progress
 
 PATIENCE = 60.0
-MOST = 2**40  # bytes of a message: more is no message of ours
+GREETING = 2.0  # seconds that one who knocks has to say who they are: a silent one must not keep the others out
+LONGEST_HEADER = 2**24  # bytes; more is no message of ours
 _LENGTH = struct.Struct("!QQ")
 
 
@@ -33,20 +39,28 @@ class Agreement:
     Args:
         name: The run's.
         spec: As YAML.
-        checkpoints: The files of the states to go on from, as a zip archive; empty for a new run.
+        files: The states to go on from, or else the weights to start from, as a zip archive; empty for neither.
+        initial: What these weights are: `given` and `kind` of `Initial`, and the file's `name`; None without any.
     """
 
     name: str
     spec: str
-    checkpoints: bytes = b""
+    files: bytes = b""
+    initial: dict[str, str] | None = None
 
 
-def meet(cluster: Cluster, folder: RunFolder, progress: Progress) -> None:
+def meet(
+    cluster: Cluster, spec: RunSpec, folder: RunFolder, progress: Progress, initial: Initial | None = None
+) -> None:
     """As worker 0, meet all others over the run in a folder; a new run that does not come about leaves nothing."""
     progress.say(f"worker 0 of {len(cluster.workers)}: waiting for the others at {cluster.workers[0]}")
-    checkpoints = packed(folder)
+    files = sorted(folder.checkpoints.glob("*.npz"))
+    about = None
+    if initial and not files:
+        files = [initial.path]
+        about = {"given": initial.given, "kind": initial.kind, "name": initial.path.name}
     try:
-        host(cluster, Agreement(folder.name, folder.spec, checkpoints), provenance.versions())
+        host(cluster, Agreement(folder.name, folder.spec, _packed(files), about), provenance.versions(spec))
     except BaseException:
         if folder.history():
             folder.finish("FAILED", "not all workers came")
@@ -55,9 +69,8 @@ def meet(cluster: Cluster, folder: RunFolder, progress: Progress) -> None:
         raise
 
 
-def packed(folder: RunFolder) -> bytes:
-    """The states of a run to go on from, as a zip archive for the other workers; empty where there are none."""
-    files = sorted(folder.checkpoints.glob("*.npz"))
+def _packed(files: list[Path]) -> bytes:
+    """Files as a zip archive for the other workers; empty where there are none."""
     if not files:
         return b""
     content = io.BytesIO()
@@ -82,27 +95,32 @@ def host(cluster: Cluster, agreement: Agreement, versions: dict[str, str], patie
             listening.settimeout(max(deadline - time.monotonic(), 0.01))
             try:
                 connection, _ = listening.accept()
-                stack.enter_context(connection)
-                connection.settimeout(max(deadline - time.monotonic(), 0.01))
-                said, _ = _receive(connection)
             except TimeoutError:
                 missing = [f"{index} ({cluster.workers[index]})" for index in _others(cluster) if index not in here]
                 raise TrainingFailed(
                     f"Worker {', '.join(missing)} did not come within {patience:g} s: start it with the same TF_CONFIG"
                     " but its own task.index, and see that it can reach this one."
                 ) from None
-            except (OSError, ValueError):
-                continue  # somebody else knocked
+            stack.enter_context(connection)
+            said = _greeting(connection, cluster)
+            if said is None:  # somebody else knocked
+                connection.close()
+                continue
             problem = _objection(said, agreement, versions)
             if problem:
                 for each in (connection, *here.values()):
                     _send(each, {"problem": problem})
                 raise InvalidOption(problem)
-            here[int(said["worker"])] = connection
-        told = {"name": agreement.name, "spec": agreement.spec}
-        for connection in here.values():
-            connection.settimeout(None)
-            _send(connection, told, agreement.checkpoints)
+            here[said["worker"]] = connection
+        told = {"name": agreement.name, "spec": agreement.spec, "initial": agreement.initial}
+        for index, connection in here.items():
+            connection.settimeout(patience)
+            try:
+                _send(connection, told, agreement.files)
+            except OSError:
+                raise TrainingFailed(
+                    f"Worker {index} ({cluster.workers[index]}) came and is gone: start all of them again."
+                ) from None
 
 
 def join(cluster: Cluster, spec: str | None, versions: dict[str, str], patience: float = PATIENCE) -> Agreement:
@@ -111,7 +129,7 @@ def join(cluster: Cluster, spec: str | None, versions: dict[str, str], patience:
     Args:
         cluster: Who all are.
         spec: What this worker would train, as YAML; None trains whatever worker 0 says.
-        versions: Of what it would train with.
+        versions: Of what it could train with; worker 0 compares those that its run uses.
         patience: Seconds to wait for worker 0.
 
     Raises:
@@ -124,9 +142,14 @@ def join(cluster: Cluster, spec: str | None, versions: dict[str, str], patience:
             with socket.create_connection(_address(cluster.workers[0]), timeout=2.0) as connection:
                 connection.settimeout(max(deadline - time.monotonic(), 0.01))
                 _send(connection, {"worker": cluster.index, "spec": spec, "versions": versions})
-                told, checkpoints = _receive(connection)
+                told, files = _receive(connection, deadline, psutil.virtual_memory().available)
                 break
-        except (OSError, ValueError):
+        except ValueError as error:
+            raise TrainingFailed(
+                f"What answers at {cluster.workers[0]} is no worker 0 ({error}): see that no other program uses that"
+                " address."
+            ) from None
+        except OSError:
             if time.monotonic() > deadline:
                 raise TrainingFailed(
                     f"Worker 0 ({cluster.workers[0]}) did not answer within {patience:g} s: start it with the same"
@@ -135,7 +158,22 @@ def join(cluster: Cluster, spec: str | None, versions: dict[str, str], patience:
             time.sleep(0.1)
     if "problem" in told:
         raise InvalidOption(told["problem"])
-    return Agreement(told["name"], told["spec"], checkpoints)
+    return Agreement(told["name"], told["spec"], files, told["initial"])
+
+
+def _greeting(connection: socket.socket, cluster: Cluster) -> dict[str, Any] | None:
+    """What another worker says when it comes; None where it is no worker of this cluster, or says nothing."""
+    try:
+        said, _ = _receive(connection, time.monotonic() + GREETING, longest_body=0)
+    except (OSError, ValueError):
+        return None
+    known = (
+        isinstance(said, dict)
+        and said.get("worker") in _others(cluster)
+        and isinstance(said.get("versions"), dict)
+        and isinstance(said.get("spec"), str | None)
+    )
+    return said if known else None
 
 
 def _objection(said: dict[str, Any], agreement: Agreement, versions: dict[str, str]) -> str:
@@ -143,18 +181,24 @@ def _objection(said: dict[str, Any], agreement: Agreement, versions: dict[str, s
     theirs = said["versions"]
     differing = [name for name in versions if theirs.get(name) != versions[name]]
     if differing:
-        words = ", ".join(f"{name} {theirs.get(name)} and {versions[name]}" for name in differing)
+        words = ", ".join(f"{name} {theirs.get(name) or 'missing'} and {versions[name]}" for name in differing)
         return (
             f"Worker {said['worker']} and worker 0 cannot train together: they have {words}; install the same versions."
         )
-    if said["spec"] is not None and said["spec"] != agreement.spec:
-        lines = zip(said["spec"].splitlines(), agreement.spec.splitlines(), strict=False)
+    wanted, ours = (text and _without_initial(text) for text in (said["spec"], agreement.spec))
+    if wanted is not None and wanted != ours:
+        lines = zip(wanted, ours, strict=False)
         theirs, ours = next((pair for pair in lines if pair[0] != pair[1]), ("another length", ""))
         return (
             f"Worker {said['worker']} and worker 0 cannot train together: one would train {theirs!r} and the other"
             f" {ours!r}; give both the same command."
         )
     return ""
+
+
+def _without_initial(spec: str) -> list[str]:
+    """The lines of a specification without the weights to start from: worker 0 sends them, wherever they lie."""
+    return [line for line in spec.splitlines() if not line.startswith("init_from:")]
 
 
 def _others(cluster: Cluster) -> range:
@@ -180,17 +224,24 @@ def _send(connection: socket.socket, header: dict[str, Any], body: bytes = b"") 
     connection.sendall(_LENGTH.pack(len(text), len(body)) + text + body)
 
 
-def _receive(connection: socket.socket) -> tuple[dict[str, Any], bytes]:
-    lengths = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
-    if sum(lengths) > MOST:
-        raise ValueError("this is no message of a worker")
-    header, body = (_exactly(connection, length) for length in lengths)
+def _receive(connection: socket.socket, deadline: float, longest_body: int) -> tuple[Any, bytes]:
+    """The JSON value and the bytes of a message.
+
+    Raises:
+        OSError: It did not arrive whole before the deadline.
+        ValueError: It is longer than may be, or no message of ours.
+    """
+    lengths = _LENGTH.unpack(_exactly(connection, _LENGTH.size, deadline))
+    if lengths[0] > LONGEST_HEADER or lengths[1] > longest_body:
+        raise ValueError(f"a message of {sum(lengths):,} bytes is no worker's")
+    header, body = (_exactly(connection, length, deadline) for length in lengths)
     return json.loads(header), body
 
 
-def _exactly(connection: socket.socket, count: int) -> bytes:
+def _exactly(connection: socket.socket, count: int, deadline: float) -> bytes:
     parts = bytearray()
     while len(parts) < count:
+        connection.settimeout(max(deadline - time.monotonic(), 0.01))
         part = connection.recv(min(count - len(parts), 2**20))
         if not part:
             raise OSError("the other side has hung up")

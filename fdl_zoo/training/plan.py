@@ -9,6 +9,7 @@ from fdl_zoo import backend, catalogue
 from fdl_zoo.data import Context
 from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking import NullTracker
+from fdl_zoo.training.cluster import count_workers
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def plan(spec: RunSpec, *, verbose: bool = False) -> Plan:
         verbose: Let TensorFlow's messages through.
 
     Raises:
-        ZooError: As `fdl.train` would before its first step.
+        ZooError: As `fdl.train` would before its first step, except for what only the other workers could tell.
     """
     backend.load(verbose)
     from fdl_zoo.training.accelerate import install
@@ -56,7 +57,9 @@ def plan(spec: RunSpec, *, verbose: bool = False) -> Plan:
     from fdl_zoo.training.numerics import numerics
     from fdl_zoo.training.strategy import place
 
-    placement = place(spec.devices, spec.strategy)
+    several = spec.strategy == "multiworker"  # their strategy would wait until all have come
+    number = count_workers(spec.workers) if several else 1
+    placement = place(spec.devices, "auto" if several else spec.strategy)
     data = catalogue.load_dataset(spec.data.name, **spec.data.options)
     check_data(data, spec)
     with numerics(spec.seed, spec.precision), tempfile.TemporaryDirectory() as folder:
@@ -64,6 +67,9 @@ def plan(spec: RunSpec, *, verbose: bool = False) -> Plan:
             model = build_model(spec, data)
         callbacks, _, _ = make_callbacks(spec, Context(model, data, NullTracker(), Path(folder), spec, "plan"))
         batches = make_batches(data, spec)
-        _, choice = install(model, batches, jit=spec.jit, block=spec.block, callbacks=callbacks, epochs=spec.epochs)
+        _, choice = install(
+            model, batches, jit=spec.jit, block=spec.block, callbacks=callbacks, epochs=spec.epochs, workers=number
+        )
     chosen = {"resident": choice.resident, "block": choice.block, "jit": choice.jit}
-    return Plan(placement.devices, model.count_params(), len(batches), chosen, choice.reasons)
+    devices = tuple(f"WORKER:{index}" for index in range(number)) if several else placement.devices
+    return Plan(devices, model.count_params(), len(batches), chosen, choice.reasons)

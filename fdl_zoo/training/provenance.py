@@ -29,6 +29,11 @@ def versions(spec: RunSpec | None = None) -> dict[str, str]:
     return found | {name: _version(name) for name in ("fdl-zoo", *_PACKAGES, *(plugins(spec) if spec else ()))}
 
 
+def all_versions() -> dict[str, str]:
+    """Versions as `versions` gives them, of every plugin that is found: for a run that is not known yet."""
+    return {each.distribution: each.version for each in catalogue.discovery.plugins} | versions()
+
+
 def plugins(spec: RunSpec) -> list[str]:
     """The distributions of plugins that a run uses."""
     named = [

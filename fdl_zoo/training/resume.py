@@ -9,6 +9,7 @@ from fdl_zoo.tracking.folder import ROOT, RunFolder, find_folder
 from fdl_zoo.tracking.secrets import HIDDEN
 from fdl_zoo.training.cluster import read, workers
 from fdl_zoo.training.follower import follow
+from fdl_zoo.training.initial import locate
 from fdl_zoo.training.meeting import meet
 from fdl_zoo.training.progress import Lines, Progress
 from fdl_zoo.training.run import Run
@@ -46,12 +47,14 @@ def resume(reference: str, *, root: str | Path = ROOT, progress: Progress | None
     rules.check(spec, {})
     with workers(spec.strategy, spec.workers) as cluster:
         folder.acquire()
+        begun = any(folder.checkpoints.glob("*.npz"))
+        initial = locate(spec.model.name, spec.init_from, root) if cluster and spec.init_from and not begun else None
         progress.say(f"{spec.model.name} on {spec.data.name} with {spec.optimizer.name}: resuming run {folder.name}")
         if cluster:
-            meet(cluster, folder, progress)
+            meet(cluster, spec, folder, progress, initial)
         from fdl_zoo.training.session import Session
 
-        return Session(spec, folder, progress, verbose, resumed=True).run()
+        return Session(spec, folder, progress, verbose, resumed=True, initial=initial).run()
 
 
 def as_chosen(folder: RunFolder) -> RunSpec:

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from fdl_zoo.training.strategy import assign_replicas, replica_numbers
+from fdl_zoo.training.strategy import assign_replicas
 
 
 def set_seeds(model: keras.Model, seed: int, epoch: int) -> None:
@@ -14,11 +14,15 @@ def set_seeds(model: keras.Model, seed: int, epoch: int) -> None:
         seed: Of the run.
         epoch: Counted from 0.
     """
-    replicas = replica_numbers(model.distribute_strategy)
-    generators = [each for each in model.variables if each.name == "seed_generator_state"]
-    for layer, state in enumerate(generators):
+    replicas = range(model.distribute_strategy.num_replicas_in_sync)
+    for layer, state in enumerate(filter(is_seed, model.variables)):
         words = [_word(seed, layer, epoch, replica) for replica in replicas]
         assign_replicas(state, [np.array([word, 0], np.uint32) for word in words])
+
+
+def is_seed(variable: keras.Variable) -> bool:
+    """Whether a variable is the state of a seed generator, which differs from replica to replica."""
+    return variable.name == "seed_generator_state"
 
 
 def _word(*where: int) -> int:

@@ -140,8 +140,9 @@ class Session:
             self._start_sending()
             self.folder.update_facts(**self._facts(data, placement.devices))
             self._say_what_is_frozen()
-            self._fit(data)
-            self._evaluate(data)
+            with placement.device():
+                self._fit(data)
+                self._evaluate(data)
             with self._illustrated(data):
                 self._package(data)
         self.metrics["seconds"] = time.perf_counter() - started

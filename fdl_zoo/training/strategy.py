@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,15 @@ class Placement:
     def scope(self) -> Iterator[None]:
         """Model and optimizer must be made inside: an optimizer captures the strategy when it is constructed."""
         with self.strategy.scope() if self.strategy else tf.device(f"/{self.devices[0]}"):
+            yield
+
+    @contextmanager
+    def device(self) -> Iterator[None]:
+        """Training and evaluation belong inside: by itself TensorFlow computes on its first device, a GPU if any.
+
+        A strategy sees to that itself; its scope must not mirror what callbacks make.
+        """
+        with nullcontext() if self.strategy else tf.device(f"/{self.devices[0]}"):
             yield
 
 
@@ -69,6 +78,44 @@ def replica_numbers(strategy: Any) -> range:
     return range(resolver.task_id * here, (resolver.task_id + 1) * here)
 
 
+def gathered(strategy: Any, values: Sequence[np.ndarray]) -> np.ndarray:
+    """What every replica of every worker gives, in their order [replicas, ...]; all workers must ask at the same point.
+
+    Args:
+        strategy: Of the model.
+        values: For each replica of this process, arrays of one shape and type.
+    """
+    here = replica_numbers(strategy)
+    if len(here) == strategy.num_replicas_in_sync:
+        return np.stack(values)
+
+    def in_its_row(context: Any) -> tf.Tensor:
+        rows = np.zeros((strategy.num_replicas_in_sync, *values[0].shape), values[0].dtype)
+        rows[context.replica_id_in_sync_group] = values[local_index(strategy, context)]
+        return tf.constant(rows)
+
+    # A sum with zeros: TensorFlow's own `gather` traces a graph in each call, and takes fifteen times as long.
+    return np.array(
+        strategy.reduce("SUM", strategy.experimental_distribute_values_from_function(in_its_row), axis=None)
+    )
+
+
+def all_replica_values(strategy: Any, variables: Sequence[Any]) -> list[list[np.ndarray]]:
+    """As `replica_values` of each variable, but of the replicas of all workers, who must ask at the same point."""
+    here = replica_numbers(strategy)
+    found = [replica_values(each) for each in variables]
+    if len(here) == strategy.num_replicas_in_sync or not found:
+        return found
+    flat = [
+        np.concatenate([np.ravel(values[k % len(values)]).astype(float) for values in found]) for k in range(len(here))
+    ]
+    parts = np.split(gathered(strategy, flat), np.cumsum([values[0].size for values in found])[:-1], axis=1)
+    return [
+        [row.reshape(values[0].shape).astype(values[0].dtype) for row in rows]
+        for rows, values in zip(parts, found, strict=True)
+    ]
+
+
 def synchronize(model: Any) -> None:
     """Let batch normalization take its moments over the whole batch, where several replicas have a part of it each.
 
@@ -95,13 +142,13 @@ def replica_values(variable: Any) -> list[np.ndarray]:
 
 
 def assign_replicas(variable: Any, values: Sequence[np.ndarray]) -> None:
-    """Assigns what `replica_values` gave: one value to all replicas, or to each its own."""
+    """Assigns what `replica_values` or `all_replica_values` gave: one value to all replicas, or to each its own."""
     value = getattr(variable, "value", variable)
     if not isinstance(value, tf.distribute.DistributedValues):
         variable.assign(values[0])
         return
-    for index, each in enumerate(value.values):
-        each.assign(values[index % len(values)])
+    for number, each in zip(replica_numbers(value.distribute_strategy), value.values, strict=True):
+        each.assign(values[number % len(values)])
 
 
 @functools.cache

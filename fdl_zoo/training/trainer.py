@@ -72,11 +72,11 @@ def execute(
         verbose: Let TensorFlow's messages through.
     """
     progress = progress or Lines()
-    resolved, initial = settle(resolved, root)
-    spec = resolved.spec
-    with workers(spec.strategy, spec.workers) as cluster:
+    with workers(resolved.spec.strategy, resolved.spec.workers) as cluster:
         if cluster and not cluster.is_chief:
-            return follow(cluster, spec, progress)
+            return follow(cluster, resolved.spec, progress)
+        resolved, initial = settle(resolved, root)
+        spec = resolved.spec
         name = new_name(spec.model.name, spec.data.name)
         progress.say(first_line(spec, name, root))
         for note in resolved.notes:
@@ -84,7 +84,7 @@ def execute(
         facts = {**provenance.starting_facts(), "experiment": spec.experiment, "origins": dict(resolved.origins)}
         folder = RunFolder.create(name, spec=spec.to_yaml(), facts=facts, root=Path(root))
         if cluster:
-            meet(cluster, folder, progress)
+            meet(cluster, spec, folder, progress, initial)
         # Only now: what a session imports (NumPy first of all) must not delay the first line.
         from fdl_zoo.training.session import Session
 

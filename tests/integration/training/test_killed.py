@@ -153,3 +153,32 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written_leaves_the_one_befor
     assert len([line for line in folder.history() if "epoch" in line]) == 2
     assert json.loads((folder.path / "run.json").read_text())["reason"]
     assert "FINISHED" in finished(fdl(tmp_path, "resume", "last"))
+
+
+DIES_WHILE_WRITING = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from fdl_zoo.training.checkpoints import Checkpoints, State
+
+checkpoints = Checkpoints(Path(sys.argv[1]))
+state = lambda epoch: State(epoch, 0, epoch, variables=[[np.full(1000, epoch)]])
+checkpoints.write(state(1))
+os.replace = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)
+checkpoints.write(state(2))
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_between_writing_and_renaming_a_checkpoint_leaves_the_one_before(tmp_path):
+    from fdl_zoo.training.checkpoints import Checkpoints
+
+    died = subprocess.run([sys.executable, "-c", DIES_WHILE_WRITING, str(tmp_path)], timeout=100)
+    assert died.returncode == -signal.SIGKILL
+    assert len([each for each in tmp_path.iterdir() if each.name.startswith(".")]) == 1  # the kill came in between
+    warned = []
+    state = Checkpoints(tmp_path).newest(warned.append)
+    assert state.epoch == 1
+    np.testing.assert_array_equal(state.variables[0][0], np.full(1000, 1))
+    assert not warned
+    assert [each.name for each in tmp_path.iterdir()] == ["state-000001-000000000.npz"]

@@ -394,3 +394,12 @@ def test_weights_that_are_not_finite_replace_no_checkpoint(tmp_path):
     model.set_weights([np.full((2, 1), np.nan), np.zeros(1)])
     keeping._write(keeping._state(2, 0))
     assert [path.name for path in tmp_path.iterdir()] == ["state-000001-000000000.npz"]
+
+
+def test_a_rerun_on_a_device_that_is_absent_says_so_and_leaves_no_run(tmp_path):
+    settings = ["tracking.enabled=false"]
+    run = fdl.train("linear", data="diabetes", epochs=1, root=tmp_path, progress=Silent(), settings=settings)
+    run.folder.update_facts(chosen=run.folder.facts["chosen"] | {"devices": ["GPU:9"]})
+    with pytest.raises(InvalidOption, match=r"The device gpu:9 is not there: use .*cpu:0"):
+        fdl.rerun(run.name, root=tmp_path, progress=Silent())
+    assert [each.name for each in fdl.runs(root=tmp_path)] == [run.name]

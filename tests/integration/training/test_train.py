@@ -262,3 +262,32 @@ def test_float64_computes_in_float64_and_puts_the_precision_back(tmp_path):
     assert {each.dtype for each in run.model.weights} == {"float64"}
     assert keras.config.floatx() == "float32"
     assert keras.config.dtype_policy().name == "float32"
+
+
+class Placed(keras.callbacks.Callback):
+    """Notes where the data of training and evaluation lie, and where new tensors go."""
+
+    def __init__(self):
+        super().__init__()
+        self.devices = set()
+
+    def on_train_batch_end(self, batch, logs=None):
+        import tensorflow as tf
+
+        placed = keras.tree.flatten(list(self.model.train_function.__self__._placed.values()))
+        self.devices |= {each.device[-5:] for each in (*placed, tf.constant(0.0))}
+
+    on_test_batch_end = on_train_batch_end
+
+
+def test_one_device_trains_and_evaluates_where_it_was_asked_to(two_replicas, tmp_path, registrations):
+    made = []
+
+    @fdl.register_callback("placed")
+    def build():
+        made.append(Placed())
+        return made[-1]
+
+    run = fdl.train("mlp", devices="cpu:1", epochs=1, callbacks=["placed"], root=tmp_path, **QUIET)
+    assert run.folder.facts["chosen"]["devices"] == ["CPU:1"]
+    assert made[0].devices == {"CPU:1"}

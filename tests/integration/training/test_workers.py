@@ -22,11 +22,12 @@ TRAIN = ["train", "mlp", "--strategy", "multiworker", "--no-tracking", "--batch-
 pytestmark = pytest.mark.slow
 
 
-def start(folder, *arguments, **environment):
+def start(folder, *arguments, session=False, **environment):
     environment = {**os.environ, **environment}
     return subprocess.Popen(
-        [*FDL, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        [*FDL, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=session,
+    )  # fmt: skip
 
 
 def finished(process):
@@ -103,3 +104,89 @@ def test_a_worker_that_dies_ends_the_run_within_fifteen_seconds_and_it_can_be_re
     for one, two in zip(*(run.model.get_weights() for run in runs), strict=True):
         np.testing.assert_array_equal(one, two)
     assert runs[0].history["loss"] == runs[1].history["loss"]
+
+
+def has_begun(root):
+    deadline = time.monotonic() + 120
+    while not any(folder.history() for folder in list_folders(root)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+MASKED = ["--epochs", "20", "--set", "model.units=[32]", "--set", "model.dropout=0.3", "--set", "block=4"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of two workers that nobody interrupts."""
+    folder = tmp_path_factory.mktemp("whole")
+    finished(start(folder, *TRAIN, "--workers", "2", *MASKED))
+    return folder
+
+
+def test_weights_to_start_from_need_lie_with_the_first_worker_only(whole, tmp_path):
+    places = [tmp_path / name for name in ("first", "second")]
+    for place in places:
+        place.mkdir()
+    (source,) = list_folders(whole / "mlruns")
+    (places[0] / "weights.keras").write_bytes((source.checkpoints / "last.keras").read_bytes())
+    workers = [f"127.0.0.1:{port}" for port in _free_ports(2)]
+    command = [*TRAIN, "--epochs", "1", "--set", "model.units=[32]", "--init-from", "weights.keras", "--lr", "1e-12"]
+    started = [start(place, *command, TF_CONFIG=configuration(workers, k)) for k, place in enumerate(places)]
+    for process in started:
+        finished(process)
+    runs = [fdl.find_run("last", root=root / "mlruns") for root in (whole, places[0])]
+    for one, two in zip(*(run.model.get_weights() for run in runs), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def test_ctrl_c_ends_all_workers_within_five_seconds_and_resuming_gives_the_uninterrupted_run(whole, tmp_path):
+    process = start(tmp_path, *TRAIN, "--workers", "2", *MASKED, session=True)
+    has_begun(tmp_path / "mlruns")
+    others = psutil.Process(process.pid).children(recursive=True)
+    asked = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert time.monotonic() - asked < 5
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert others
+    assert not [each for each in others if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    (folder,) = list_folders(tmp_path / "mlruns")
+    assert folder.status == "KILLED"
+    assert list(folder.checkpoints.glob("state-*"))
+    finished(start(tmp_path, "resume", "last"))
+    assert_same_runs(whole, tmp_path)
+
+
+def test_workers_who_go_on_from_within_an_epoch_have_each_its_own_masks_and_sums(whole, tmp_path):
+    process = start(tmp_path, *TRAIN, "--workers", "2", *MASKED, "--checkpoint-every", "4steps", session=True)
+    deadline = time.monotonic() + 120
+    while not within_an_epoch(tmp_path):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    for each in (*psutil.Process(process.pid).children(recursive=True), process):
+        each.kill()
+    process.communicate()
+    (folder,) = list_folders(tmp_path / "mlruns")
+    for complete in folder.checkpoints.glob("state-*-000000000.npz"):
+        complete.unlink()  # so that it goes on from within an epoch, whenever the kill came
+    assert within_an_epoch(tmp_path)
+    finished(start(tmp_path, "resume", "last"))
+    assert_same_runs(whole, tmp_path)
+
+
+def within_an_epoch(place):
+    """The checkpoints of steps that end no epoch."""
+    return [
+        each for each in place.glob("mlruns/runs/*/checkpoints/state-*.npz") if not each.stem.endswith("-000000000")
+    ]
+
+
+def assert_same_runs(one, other):
+    runs = [fdl.find_run("last", root=place / "mlruns") for place in (one, other)]
+    for name in ("loss", "accuracy", "val_loss"):
+        assert runs[0].history[name] == runs[1].history[name]
+    for left, right in zip(*(run.model.get_weights() for run in runs), strict=True):
+        np.testing.assert_array_equal(left, right)

@@ -122,3 +122,89 @@ def test_without_a_configuration_nobody_knows_the_workers(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     with pytest.raises(InvalidSpec, match="--workers 2"), cluster.workers("multiworker", None):
         pass
+
+
+def message(header, lengths=None):
+    """The bytes of a message, which may lie about its lengths."""
+    text = json.dumps(header).encode()
+    return meeting._LENGTH.pack(*(lengths or (len(text), 0))) + text
+
+
+GREETING = {"worker": 1, "spec": None, "versions": VERSIONS}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        message([1, 2]),
+        message({"worker": 1, "spec": None}),
+        message({"worker": 1, "spec": 3, "versions": VERSIONS}),
+        message({"worker": 7, "spec": None, "versions": VERSIONS}),
+        message(GREETING, (2**40, 0)),
+        message(GREETING, (len(json.dumps(GREETING)), 2**40)),
+    ],
+    ids=["silent", "a list", "no versions", "no specification", "not of the cluster", "1 TiB", "1 TiB after it"],
+)
+def test_a_stranger_who_comes_first_keeps_nobody_out(said, addresses, monkeypatch):
+    monkeypatch.setattr(meeting, "GREETING", 0.3)
+    found = {}
+    host = threading.Thread(
+        target=lambda: found.update(
+            {0: meeting.host(Cluster(addresses, 0), Agreement("run", SPEC), VERSIONS, patience=10.0)}
+        )
+    )
+    host.start()
+    stranger = knocked(addresses[0], said)
+    others = [
+        threading.Thread(target=lambda k=k: found.update({k: meeting.join(Cluster(addresses, k), SPEC, VERSIONS, 5.0)}))
+        for k in (1, 2)
+    ]
+    for each in (*others, host):
+        if each is not host:
+            each.start()
+    for each in (*others, host):
+        each.join(20)
+    stranger.close()
+    assert found == {0: None, 1: Agreement("run", SPEC), 2: Agreement("run", SPEC)}
+
+
+def knocked(address, said):
+    """A stranger who has said something to worker 0, once it listens, and stays."""
+    for _ in range(100):
+        try:
+            stranger = socket.create_connection(meeting._address(address), timeout=1)
+        except OSError:
+            time.sleep(0.02)
+            continue
+        stranger.sendall(said)
+        return stranger
+    raise TimeoutError("worker 0 does not listen")
+
+
+@pytest.mark.parametrize("lengths", [(2**40, 0), (2, 2**60)])
+def test_a_program_in_the_place_of_worker_0_that_announces_an_absurd_length_is_refused(lengths, addresses):
+    def answer(listening):
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(message({}, lengths))
+            connection.recv(2**16)
+
+    with socket.create_server(meeting._address(addresses[0])) as listening:
+        threading.Thread(target=answer, args=(listening,), daemon=True).start()
+        with pytest.raises(TrainingFailed, match=r"is no worker 0 \(a message of [\d,]+ bytes is no worker's\)"):
+            meeting.join(Cluster(addresses, 1), SPEC, VERSIONS, 5.0)
+
+
+def test_a_plugin_of_the_run_that_a_worker_lacks_is_named(addresses):
+    wanted = VERSIONS | {"fdl-words": "1.2.0"}
+    refused = meeting._objection({**GREETING, "versions": VERSIONS}, Agreement("run", SPEC), wanted)
+    assert "they have fdl-words missing and 1.2.0" in refused
+    assert not meeting._objection({**GREETING, "versions": wanted | {"another": "3"}}, Agreement("run", SPEC), wanted)
+
+
+def test_where_the_first_weights_lie_is_no_difference_and_they_come_with_the_agreement(addresses):
+    ours, theirs = (SPEC + f"init_from: {place}\n" for place in ("/here/last.keras", "/there/last.keras"))
+    initial = {"given": "/here/last.keras", "kind": "file", "name": "last.keras"}
+    agreement = Agreement("mlp-digits-1", ours, b"weights", initial)
+    assert met(addresses, specs=(theirs, SPEC), agreement=agreement) == {0: None, 1: agreement, 2: agreement}
