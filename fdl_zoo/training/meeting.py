@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fdl_zoo.errors import InvalidOption, TrainingFailed
+from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import RunFolder
+from fdl_zoo.tracking.secrets import redacted_yaml
 from fdl_zoo.training import provenance
 from fdl_zoo.training.cluster import Cluster
 from fdl_zoo.training.progress import Progress
@@ -41,12 +43,19 @@ class Agreement:
     checkpoints: bytes = b""
 
 
-def meet(cluster: Cluster, folder: RunFolder, progress: Progress) -> None:
-    """As worker 0, meet all others over the run in a folder; a new run that does not come about leaves nothing."""
+def meet(cluster: Cluster, folder: RunFolder, spec: RunSpec, progress: Progress) -> None:
+    """As worker 0, meet all others over the run in a folder; a new run that does not come about leaves nothing.
+
+    Args:
+        cluster: Who all are.
+        folder: The run's, with the states to go on from, if there are any.
+        spec: What is trained; its secrets are not told, whoever comes to the meeting.
+        progress: What shows the progress.
+    """
     progress.say(f"worker 0 of {len(cluster.workers)}: waiting for the others at {cluster.workers[0]}")
     checkpoints = packed(folder)
     try:
-        host(cluster, Agreement(folder.name, folder.spec, checkpoints), provenance.versions())
+        host(cluster, Agreement(folder.name, redacted_yaml(spec.to_yaml()), checkpoints), provenance.versions())
     except BaseException:
         if folder.history():
             folder.finish("FAILED", "not all workers came")

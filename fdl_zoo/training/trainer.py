@@ -74,7 +74,7 @@ def execute(
     progress = progress or Lines()
     resolved, initial = settle(resolved, root)
     spec = resolved.spec
-    with workers(spec.strategy, spec.workers) as cluster:
+    with workers(spec) as cluster:
         if cluster and not cluster.is_chief:
             return follow(cluster, spec, progress)
         name = new_name(spec.model.name, spec.data.name)
@@ -84,7 +84,7 @@ def execute(
         facts = {**provenance.starting_facts(), "experiment": spec.experiment, "origins": dict(resolved.origins)}
         folder = RunFolder.create(name, spec=spec.to_yaml(), facts=facts, root=Path(root))
         if cluster:
-            meet(cluster, folder, progress)
+            meet(cluster, folder, spec, progress)
         # Only now: what a session imports (NumPy first of all) must not delay the first line.
         from fdl_zoo.training.session import Session
 
