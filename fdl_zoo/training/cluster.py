@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fdl_zoo.errors import InvalidOption, InvalidSpec
+from fdl_zoo.spec import RunSpec
 
 VARIABLE = "TF_CONFIG"
 
@@ -65,20 +66,19 @@ def _example() -> str:
 
 
 @contextlib.contextmanager
-def workers(strategy: str, count: int | None) -> Iterator[Cluster | None]:
+def workers(spec: RunSpec) -> Iterator[Cluster | None]:
     """The cluster that a run is trained on, local workers of a trial included; None for one process.
 
     Args:
-        strategy: Of the specification.
-        count: Local processes of a trial; None takes the workers of TF_CONFIG.
+        spec: What is trained. Its `workers` are local processes of a trial; None takes those of TF_CONFIG.
 
     Raises:
         InvalidSpec: Neither says who the workers are.
     """
-    if strategy != "multiworker":
+    if spec.strategy != "multiworker":
         yield None
-    elif count is not None:
-        with local(count):
+    elif spec.workers is not None:
+        with local(spec.workers, spec):
             yield read()
     else:
         yield _configured()
@@ -100,10 +100,10 @@ def _configured() -> Cluster:
 
 
 @contextlib.contextmanager
-def local(count: int) -> Iterator[None]:
+def local(count: int, spec: RunSpec) -> Iterator[None]:
     """Start `count - 1` further workers on this machine, this process being the first; they end with the block.
 
-    They are told all else at the meeting.
+    The specification goes to each through a pipe, because it may have secrets that the meeting does not tell.
 
     Raises:
         InvalidSpec: A cluster is configured already.
@@ -119,12 +119,14 @@ def local(count: int) -> Iterator[None]:
     started = [
         # In a session of its own: Ctrl-C goes to the first worker, and from it to all at the end of one block.
         subprocess.Popen(
-            command, env={**os.environ, VARIABLE: config(index)}, stdin=subprocess.DEVNULL, start_new_session=True
+            command, env={**os.environ, VARIABLE: config(index)}, stdin=subprocess.PIPE, start_new_session=True
         )
         for index in range(1, count)
     ]
     os.environ[VARIABLE] = config(0)
     try:
+        for process in started:
+            _tell(process, spec)
         yield
         for index, process in enumerate(started, start=1):  # they end by themselves once all have tested
             try:
@@ -136,6 +138,12 @@ def local(count: int) -> Iterator[None]:
         for process in started:
             process.kill()
             process.wait()
+
+
+def _tell(process: subprocess.Popen, spec: RunSpec) -> None:
+    assert process.stdin is not None
+    with process.stdin as pipe:
+        pipe.write(spec.to_yaml().encode())
 
 
 def _free_ports(count: int) -> list[int]:

@@ -60,11 +60,11 @@ def follow(cluster: Cluster, spec: RunSpec | None, progress: Progress) -> Run:
 
 
 def main() -> None:
-    """Be a local worker of a trial, as `cluster.local` starts it."""
+    """Be a local worker of a trial, as `cluster.local` starts it, with the specification on standard input."""
     cluster = read()
     assert cluster is not None
     try:
-        follow(cluster, None, Silent())
+        follow(cluster, RunSpec.model_validate(yaml.safe_load(sys.stdin.buffer)), Silent())
     except ZooError as error:
         print(f"fdl: worker {cluster.index}: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

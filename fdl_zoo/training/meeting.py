@@ -21,6 +21,7 @@ import psutil
 from fdl_zoo.errors import InvalidOption, TrainingFailed
 from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import RunFolder
+from fdl_zoo.tracking.secrets import redacted_yaml
 from fdl_zoo.training import provenance
 from fdl_zoo.training.cluster import Cluster
 from fdl_zoo.training.initial import Initial
@@ -52,7 +53,15 @@ class Agreement:
 def meet(
     cluster: Cluster, spec: RunSpec, folder: RunFolder, progress: Progress, initial: Initial | None = None
 ) -> None:
-    """As worker 0, meet all others over the run in a folder; a new run that does not come about leaves nothing."""
+    """As worker 0, meet all others over the run in a folder; a new run that does not come about leaves nothing.
+
+    Args:
+        cluster: Who all are.
+        spec: What is trained; its secrets are not told, whoever comes to the meeting.
+        folder: The run's, with the states to go on from, if there are any.
+        progress: What shows the progress.
+        initial: The weights to start from, which are sent to the others.
+    """
     progress.say(f"worker 0 of {len(cluster.workers)}: waiting for the others at {cluster.workers[0]}")
     files = sorted(folder.checkpoints.glob("*.npz"))
     about = None
@@ -60,7 +69,8 @@ def meet(
         files = [initial.path]
         about = {"given": initial.given, "kind": initial.kind, "name": initial.path.name}
     try:
-        host(cluster, Agreement(folder.name, folder.spec, _packed(files), about), provenance.versions(spec))
+        told = redacted_yaml(spec.to_yaml())
+        host(cluster, Agreement(folder.name, told, _packed(files), about), provenance.versions(spec))
     except BaseException:
         if folder.history():
             folder.finish("FAILED", "not all workers came")

@@ -9,7 +9,7 @@ from fdl_zoo.resolution import Resolved
 from fdl_zoo.tracking.folder import ROOT
 from fdl_zoo.training.diff import Difference, diff
 from fdl_zoo.training.progress import Lines, Progress
-from fdl_zoo.training.resume import as_chosen
+from fdl_zoo.training.resume import to_train_again
 from fdl_zoo.training.run import Run
 from fdl_zoo.training.runs import find_run
 from fdl_zoo.training.trainer import execute
@@ -54,7 +54,7 @@ def rerun(reference: str, *, root: str | Path = ROOT, progress: Progress | None 
         UnknownName: There is no such run.
     """
     old = find_run(reference, root)
-    spec = as_chosen(old.folder)
+    spec = to_train_again(old.folder)
     rules.check(spec, {})
     resolved = Resolved(spec, dict.fromkeys(spec.flat(), f"run {old.name}"), ())
     new = execute(resolved, root=root, progress=progress or Lines(), verbose=verbose)

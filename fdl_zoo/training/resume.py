@@ -43,9 +43,9 @@ def resume(reference: str, *, root: str | Path = ROOT, progress: Progress | None
             f"The run {folder.name} cannot be resumed: it has finished; `fdl rerun {folder.name}` repeats it, and"
             f" `fdl train MODEL --init-from {folder.name}` starts from its weights."
         )
-    spec = as_chosen(folder)
+    spec = to_train_again(folder)
     rules.check(spec, {})
-    with workers(spec.strategy, spec.workers) as cluster:
+    with workers(spec) as cluster:
         folder.acquire()
         begun = any(folder.checkpoints.glob("*.npz"))
         initial = locate(spec.model.name, spec.init_from, root) if cluster and spec.init_from and not begun else None
@@ -57,6 +57,23 @@ def resume(reference: str, *, root: str | Path = ROOT, progress: Progress | None
         return Session(spec, folder, progress, verbose, resumed=True, initial=initial).run()
 
 
+def to_train_again(folder: RunFolder) -> RunSpec:
+    """A run's specification as `as_chosen` gives it, where it is whole: what is secret was not stored.
+
+    Raises:
+        InvalidOption: It is not.
+    """
+    spec = as_chosen(folder)
+    # The address of the tracking store gets its password back from the environment, or fails as a store that is away.
+    needed = (path for path, value in spec.flat().items() if HIDDEN in str(value) and path != "tracking.uri")
+    if secret := next(needed, None):
+        raise InvalidOption(
+            f"The run {folder.name} cannot be trained again by itself: its {secret} is secret, so it was not stored;"
+            f" give it anew: fdl train --config {folder.path / 'spec.yaml'} --set {secret}=VALUE."
+        )
+    return spec
+
+
 def as_chosen(folder: RunFolder) -> RunSpec:
     """A run's specification with what was chosen automatically: jit, the length of a block, and devices."""
     if (folder.facts.get("sweep") or {}).get("role") == "parent":
@@ -65,12 +82,6 @@ def as_chosen(folder: RunFolder) -> RunSpec:
             f" ({folder.facts.get('command', 'fdl compare')})."
         )
     spec = RunSpec.model_validate(read_config(folder.path / "spec.yaml"))
-    secret = next((path for path, value in spec.flat().items() if value == HIDDEN), None)
-    if secret:
-        raise InvalidOption(
-            f"The run {folder.name} cannot be trained again by itself: its {secret} is secret, so it was not stored;"
-            f" give it anew: fdl train --config {folder.path / 'spec.yaml'} --set {secret}=VALUE."
-        )
     chosen = folder.facts.get("chosen", {})
     known = {name: chosen[name] for name in ("jit", "block") if name in chosen}
     if "devices" in chosen and spec.strategy != "multiworker":

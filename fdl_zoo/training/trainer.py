@@ -72,7 +72,7 @@ def execute(
         verbose: Let TensorFlow's messages through.
     """
     progress = progress or Lines()
-    with workers(resolved.spec.strategy, resolved.spec.workers) as cluster:
+    with workers(resolved.spec) as cluster:
         if cluster and not cluster.is_chief:
             return follow(cluster, resolved.spec, progress)
         resolved, initial = settle(resolved, root)

@@ -3,9 +3,11 @@
 import sys
 
 import pytest
+import yaml
 
 import fdl_zoo as fdl
 from fdl_zoo.errors import InvalidOption
+from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.training.progress import Silent
 
 SECRET = "hunter2"
@@ -43,3 +45,15 @@ def test_no_byte_of_a_secret_is_written(guarded, folder, monkeypatch, capfd):
     assert run.spec.data.options == {"password": "***", "url": "https://***@host/x", "seed": 0}
     with pytest.raises(InvalidOption, match=r"its data\.password is secret, so it was not stored; give it anew: fdl"):
         fdl.rerun(run.name)
+    assert fdl.diff(run.name, run.name).values == {}  # nothing that is trained, so nothing that is missing
+
+
+@pytest.mark.parametrize("options", [{"password": f"{SECRET} of mine"}, {"url": f"https://me:{SECRET}@host/x"}])
+def test_a_run_whose_secret_was_not_stored_is_not_resumed_without_it(options, guarded, folder):
+    reference = {"name": "guarded", **options}
+    spec = yaml.safe_dump({"model": {"name": "mlp"}, "data": reference, "optimizer": {"name": "adam"}})
+    run = RunFolder.create("mlp-guarded-000001", spec=spec, facts={}, root=folder / "mlruns")
+    run.finish("KILLED", "by the user")
+    run.release()
+    with pytest.raises(InvalidOption, match=rf"its data\.{next(iter(options))} is secret, so it was not stored"):
+        fdl.resume("last")

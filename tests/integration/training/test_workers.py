@@ -10,14 +10,35 @@ import time
 import numpy as np
 import psutil
 import pytest
+import yaml
 
 import fdl_zoo as fdl
 from fdl_zoo.tracking.folder import list_folders
 from fdl_zoo.training.cluster import _free_ports
 from fdl_zoo.training.progress import Silent
+from tests.integration.plugins.written import write_folder
 
 FDL = [sys.executable, "-c", "from fdl_zoo.cli import main; main()"]
 TRAIN = ["train", "mlp", "--strategy", "multiworker", "--no-tracking", "--batch-size", "100"]
+
+# A dataset that opens with a password only, as a plugin of a folder: the workers of a trial find it by the environment.
+GUARDED = '''"""Digits behind a door."""
+
+from fdl_zoo.card import Card
+from fdl_zoo.datasets import digits
+
+CARD = Card(task="classification", input_shape=(8, 8, 1), num_outputs=10)
+
+
+def build(*, password: str = ""):
+    """Builds it.
+
+    Args:
+        password: Opens it.
+    """
+    assert password == "hunter2", password
+    return digits.build()
+'''
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +75,20 @@ def test_two_workers_give_what_one_device_gives(optimizer, batch, tmp_path):
     for name in ("loss", "val_loss", "val_accuracy"):
         np.testing.assert_allclose(single.history[name], double.history[name], rtol=1e-4)
     assert double.metrics["test_accuracy"] == pytest.approx(single.metrics["test_accuracy"])
+
+
+def test_a_secret_reaches_the_workers_whole_and_no_file(tmp_path):
+    plugin = write_folder(tmp_path / "plugins", "guarded", {"guarded": "guarded_digits:build"})
+    (plugin / "guarded_digits.py").write_text(GUARDED)
+    secret = ["--data", "guarded", "--set", "data.password=hunter2"]
+    plugins = {"FDL_ZOO_PLUGINS": "all", "FDL_ZOO_PLUGINS_DIR": str(tmp_path / "plugins")}
+    finished(start(tmp_path, *TRAIN, "--workers", "2", "--epochs", "1", *secret, **plugins))
+    files = [path for path in (tmp_path / "mlruns").rglob("*") if path.is_file()]
+    assert [path for path in files if b"hunter2" in path.read_bytes()] == []
+    assert yaml.safe_load((fdl.find_run("last", root=tmp_path / "mlruns").path / "spec.yaml").read_text())["data"] == {
+        "name": "guarded/guarded",
+        "password": "***",
+    }
 
 
 def test_machines_of_a_cluster_meet_by_their_addresses_and_only_the_first_records(tmp_path):

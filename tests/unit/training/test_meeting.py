@@ -8,6 +8,7 @@ import time
 import pytest
 
 from fdl_zoo.errors import InvalidOption, InvalidSpec, TrainingFailed
+from fdl_zoo.spec import RunSpec
 from fdl_zoo.training import cluster, meeting
 from fdl_zoo.training.cluster import Cluster
 from fdl_zoo.training.meeting import Agreement
@@ -120,7 +121,9 @@ def test_a_wrong_configuration_is_answered_with_a_right_one(text, monkeypatch):
 
 def test_without_a_configuration_nobody_knows_the_workers(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    with pytest.raises(InvalidSpec, match="--workers 2"), cluster.workers("multiworker", None):
+    names = {"model": {"name": "mlp"}, "data": {"name": "digits"}, "optimizer": {"name": "adam"}}
+    spec = RunSpec.model_validate(names | {"strategy": "multiworker"})
+    with pytest.raises(InvalidSpec, match="--workers 2"), cluster.workers(spec):
         pass
 
 
