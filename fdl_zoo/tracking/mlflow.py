@@ -85,8 +85,8 @@ class MlflowTracker:
         """Parameters from the specification, tags and the dataset from the facts, and the specification as a file."""
         self._log_params(dict(flattened(yaml.safe_load(spec) or {})))
         # The origin of each value would drown the tags that runs are told apart by; the run's folder has them.
-        # The commit is a tag of MLflow's own.
-        untagged = ("dataset", "origins", "git_commit")
+        # The commit is a tag of MLflow's own, the experiment a parameter.
+        untagged = ("dataset", "origins", "git_commit", "experiment")
         self._log_tags({name: value for name, value in facts.items() if name not in untagged and value is not None})
         self._log_tags(standard_tags(facts))
         if facts.get("dataset"):

@@ -52,9 +52,16 @@ def test_ten_processes_share_a_new_store(tmp_path):
         assert "figures" in [each.path for each in client.list_artifacts(seen.info.run_id)]
 
 
-def test_a_server_that_goes_away_while_a_process_trains(server, tmp_path):
+@pytest.mark.parametrize(
+    ("away", "epochs"),
+    [
+        (3, 400),
+        pytest.param(10, 1200, marks=pytest.mark.slow),
+        pytest.param(60, 6000, marks=pytest.mark.long),
+    ],
+)
+def test_a_server_that_goes_away_while_a_process_trains(away, epochs, server, tmp_path):
     server.start()
-    epochs = 400
     process = start(
         tmp_path, "--epochs", str(epochs), "--batch-size", "8", MLFLOW_TRACKING_URI=server.uri, NO_PROXY="127.0.0.1"
     )
@@ -67,7 +74,8 @@ def test_a_server_that_goes_away_while_a_process_trains(server, tmp_path):
         history = next(tmp_path.glob("mlruns/runs/*/history.jsonl"), None)
     server.stop()
     before = len(history.read_text().splitlines())
-    time.sleep(3)
+    time.sleep(away)
+    assert process.poll() is None
     assert len(history.read_text().splitlines()) > before, "training waits for its server"
     server.start()
     run = finished(process)
