@@ -18,7 +18,7 @@ from fdl_zoo.training.progress import Silent
 EPOCHS = 30
 
 
-def recorded(model, epochs, root, enabled=True):
+def recorded(model, epochs, root, enabled=True, enlarge=1):
     """When the record of each epoch began and ended on the training thread, [epochs, 2] seconds."""
     times, record = [], Recording.on_epoch_end
 
@@ -30,15 +30,16 @@ def recorded(model, epochs, root, enabled=True):
     Recording.on_epoch_end = timed
     settings = [f"tracking.enabled={str(enabled).lower()}"]
     try:
-        fdl.train(model, data="digits", epochs=epochs, root=root, progress=Silent(), settings=settings)
+        data = {"name": "digits", "enlarge": enlarge}
+        fdl.train(model, data=data, epochs=epochs, root=root, progress=Silent(), settings=settings)
     finally:
         Recording.on_epoch_end = record
     return np.array(times)
 
 
 def epoch_seconds(root, enabled):
-    """The median length of an epoch of the convnet, from record to record."""
-    return float(np.median(np.diff(recorded("convnet", 8, root, enabled)[:, 1])))
+    """The median length of an epoch of the convnet on images of 16x16, from record to record."""
+    return float(np.median(np.diff(recorded("convnet", 8, root, enabled, enlarge=2)[:, 1])))
 
 
 def seconds(root, enabled):
