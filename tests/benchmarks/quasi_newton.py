@@ -193,7 +193,7 @@ def fit_against_loop(steps: int = 1_000) -> None:
         )
 
 
-def trainer_against_loop(steps: int = 1_000) -> None:
+def trainer_against_loop(steps: int = 100) -> None:
     """What `fdl.train` takes per evaluation of bfgs, its checkpoints and validation included, to the search alone."""
     data = fdl_zoo.load_dataset("digits").train
     evaluate, start = objective((), "float32", 0.0, (data.x.reshape(len(data), -1), data.y))
@@ -209,7 +209,7 @@ def trainer_against_loop(steps: int = 1_000) -> None:
                 "logistic_regression", data="digits", optimizer=optimizer, epochs=2, root=root, settings=settings,
                 progress=Silent(),
             )  # fmt: skip
-        per_epoch.append(run.history["epoch_seconds"][1])
+            per_epoch.append(run.history["epoch_seconds"][1])
 
     seconds = interleaved(3, ours=lambda: ours(theta)[1].numpy(), train=train)
     each, alone = float(np.median(per_epoch[1:])) / steps, seconds["ours"] / ours(theta)[0].numpy()[2]
