@@ -80,7 +80,8 @@ class RunSpec(BaseModel):
         loss: A loss of Keras by name, or `half_squared_error`; None for the task's.
         metrics: Metrics of Keras by name; None for the task's.
         epochs: Passes over the training split.
-        batch_size: Examples per step over all replicas, or `full` for the whole training split in one step.
+        batch_size: Examples per step over all replicas, or `full` for the whole training split in one step; where its
+            activations would not fit in memory, in micro-batches over which the optimizer accumulates.
         steps_per_epoch: Steps per epoch where the batch is full.
         drop_remainder: Leave the last, smaller batch out.
         reshuffle: Draw a new order of the examples each epoch; false keeps the first epoch's.

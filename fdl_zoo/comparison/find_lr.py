@@ -114,6 +114,8 @@ def find_lr(
             f"{spec.optimizer.name} has no learning rate to find: its line search chooses each step; name another"
             " optimizer, for example --optimizer adam."
         )
+    if spec.strategy == "multiworker":
+        raise InvalidSpec("find-lr cannot use strategy multiworker: it tests in one process; leave strategy out.")
     folder = _begin(resolved, Path(root))
     say(f"range test of {spec.model.name} on {spec.data.name} with {spec.optimizer.name}: {folder.name}")
     sender = Sender(folder, spec.tracking.uri or default_uri(folder.root)) if spec.tracking.enabled else None
@@ -175,13 +177,8 @@ def measure(spec: Any, *, low: float, high: float, steps: int) -> tuple[np.ndarr
     with numerics(spec.seed, spec.precision):
         with placement.scope():
             model = build_model(spec, data)
-            options = spec.optimizer.options | {"learning_rate": climb(low, high, steps)}
-            model.compile(
-                optimizer=catalogue.create_optimizer(spec.optimizer.name, **options),
-                loss=model.loss,
-                jit_compile=bool(spec.jit),
-            )
-        batches = make_batches(data, spec)
+            model.optimizer.learning_rate = climb(low, high, steps)
+        batches = make_batches(data, spec, model)
         feed, _ = install(model, batches, jit=spec.jit, block=BLOCK)
         watch = make_watch(steps)
         model.fit(feed, epochs=math.ceil(steps / len(batches)), callbacks=[watch], shuffle=False, verbose=0)

@@ -14,7 +14,7 @@ from fdl_zoo.training.batches import Batches
 from fdl_zoo.training.choice import Choice, choose
 from fdl_zoo.training.engine import Engine
 from fdl_zoo.training.feed import Feed
-from fdl_zoo.training.strategy import gathered, replica_numbers
+from fdl_zoo.training.strategy import as_first_worker
 
 _logger = logging.getLogger(__name__)
 
@@ -43,7 +43,8 @@ def accelerate(
         x: Inputs [examples, ...], a list or dictionary of them, or a `Split`.
         y: Targets, likewise; None where the model needs none.
         sample_weight: A weight per example [examples]; it takes the place of `fit`'s, and of `class_weight`.
-        batch_size: Examples per step; `full` takes all in each step.
+        batch_size: Examples per step; `full` takes all in each step, or, where the optimizer accumulates gradients over
+            K steps, all in K steps, cut into K micro-batches.
         shuffle: Draw a new order each epoch from `seed`; give False for validation and test data.
         seed: Of the order.
         steps: Steps per epoch where the batch is full.
@@ -58,13 +59,28 @@ def accelerate(
     if not model.compiled:
         raise InvalidOption("The model cannot be accelerated: it is not compiled; call `compile` first.")
     split = x if isinstance(x, Split) else Arrays(x, y, sample_weight)
-    if len(split.take(np.arange(0))) < 2 and model.distribute_strategy.num_replicas_in_sync > 1:
-        raise InvalidData("The data cannot be divided among replicas without targets: give y, or use one device.")
-    batches = Batches(split, batch_size, seed=seed if shuffle else None, steps=steps)
+    several = model.distribute_strategy.num_replicas_in_sync > 1 or (batch_size == "full" and accumulated_steps(model) > 1)
+    if len(split.take(np.arange(0))) < 2 and several:
+        raise InvalidData(
+            "The data cannot be divided among replicas or micro-batches without targets: give y, or use one device and"
+            " no gradient accumulation."
+        )
+    batches = Batches(
+        split,
+        batch_size,
+        seed=seed if shuffle else None,
+        steps=steps,
+        micro_batches=accumulated_steps(model),
+    )
     feed, choice = install(model, batches, jit=jit, block=block, callbacks=callbacks)
     if choice.watched_by:
         _logger.warning("Blocks are one step long: %s.", choice.reasons["block"])
     return feed
+
+
+def accumulated_steps(model: keras.Model) -> int:
+    """How many steps the optimizer of a compiled model accumulates before it moves: a full batch is cut into as many."""
+    return getattr(model.optimizer, "gradient_accumulation_steps", None) or 1
 
 
 class Arrays(Split):
@@ -134,10 +150,8 @@ def install(
         every_step=watcher(callbacks),
         total_steps=None if epochs is None else epochs * len(batches),
     )
-    # Workers with more or less memory would choose otherwise; all take what the first one chose.
-    own = [np.array([choice.block, choice.jit])] * len(replica_numbers(model.distribute_strategy))
-    agreed, *_ = gathered(model.distribute_strategy, own)
-    choice = replace(choice, block=int(agreed[0]), jit=bool(agreed[1]))
+    length, compiled = as_first_worker(model.distribute_strategy, choice.block, choice.jit)
+    choice = replace(choice, block=length, jit=bool(compiled))
     if engine is None or engine.jit != choice.jit:
         engine = None
         Engine(model, choice.jit)

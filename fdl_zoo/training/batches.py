@@ -1,11 +1,13 @@
 """The order of examples: a pure function of seed and epoch, so that an interrupted run sees the same as any other."""
 
+import math
 from typing import Literal
 
 import keras
 import numpy as np
 
 from fdl_zoo.data import Split
+from fdl_zoo.errors import InvalidData
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -21,8 +23,12 @@ class Batches(keras.utils.PyDataset):
         batch_size: Examples per batch, or `full` for all of them in each step.
         seed: Shuffles each epoch by `epoch_order`; None keeps the split's own order.
         steps: Steps per epoch where the batch is full.
+        micro_batches: What a full batch is cut into; the optimizer accumulates over them.
         drop_remainder: Leave the last, smaller batch out.
         reshuffle: Draw a new order each epoch; False keeps the first epoch's.
+
+    Raises:
+        InvalidData: There are fewer examples than micro-batches.
     """
 
     def __init__(
@@ -32,19 +38,26 @@ class Batches(keras.utils.PyDataset):
         *,
         seed: int | None = None,
         steps: int = 1,
+        micro_batches: int = 1,
         drop_remainder: bool = False,
         reshuffle: bool = True,
     ) -> None:
         super().__init__()
         self.split, self.seed = split, seed
         self.full = batch_size == "full"
-        self.batch_size = len(split) if self.full else int(batch_size)
+        self.micro_batches = micro_batches if self.full else 1
+        if self.micro_batches > max(len(split), 1):
+            raise InvalidData(
+                f"A full batch of {len(split)} examples cannot be cut into {micro_batches}: let the optimizer's"
+                " gradient_accumulation_steps be less, or leave it out."
+            )
+        self.batch_size = math.ceil(len(split) / self.micro_batches) if self.full else int(batch_size)
         self.steps, self.drop_remainder, self.reshuffle = steps, drop_remainder, reshuffle
         self.go_to(0)
 
     def __len__(self) -> int:
         if self.full:
-            return self.steps
+            return self.steps * self.micro_batches
         whole, rest = divmod(len(self.split), self.batch_size)
         return whole if self.drop_remainder or not rest else whole + 1
 
@@ -53,8 +66,16 @@ class Batches(keras.utils.PyDataset):
 
     def indices(self, step: int) -> np.ndarray:
         """Which examples a step of this epoch takes [batch]."""
-        start = 0 if self.full else step * self.batch_size
+        if self.full:
+            return np.array_split(self._order, self.micro_batches)[step % self.micro_batches]
+        start = step * self.batch_size
         return self._order[start : start + self.batch_size]
+
+    def weight(self, step: int) -> float | None:
+        """How much a micro-batch counts, so that the mean over all of them is the full batch's; None where all do."""
+        if len(self.split) % self.micro_batches == 0:
+            return None
+        return len(self.indices(step)) * self.micro_batches / len(self.split)
 
     def on_epoch_end(self) -> None:
         """Go on to the next epoch's order."""

@@ -17,13 +17,16 @@ def steps_per_epoch(spec: RunSpec) -> int:
     return spec.steps_per_epoch or FULL_BATCH_STEPS
 
 
-def build_model(spec: RunSpec, data: Dataset, initialize: Callable[[Any], None] | None = None) -> Any:
+def build_model(
+    spec: RunSpec, data: Dataset, initialize: Callable[[Any], None] | None = None, micro_batches: int | None = None
+) -> Any:
     """The compiled `keras.Model` of a specification; to be called inside the strategy's scope.
 
     Args:
         spec: The specification.
         data: The data, for their shape and task.
         initialize: Puts first weights into the model before it is compiled; a fresh or resumed run needs none.
+        micro_batches: What a full batch is cut into, as when the run began; None lets its size decide.
     """
     from fdl_zoo.training.losses import make_loss, make_metrics
     from fdl_zoo.training.strategy import synchronize
@@ -36,12 +39,24 @@ def build_model(spec: RunSpec, data: Dataset, initialize: Callable[[Any], None] 
     freeze(model, spec.freeze)
     synchronize(model)
     model.compile(
-        optimizer=catalogue.create_optimizer(spec.optimizer.name, **spec.optimizer.options),
+        optimizer=catalogue.create_optimizer(spec.optimizer.name, **_optimizer_options(spec, model, data, micro_batches)),
         loss=make_loss(data.task, spec.loss),
         metrics=make_metrics(data.task, spec.metrics),
         jit_compile=bool(spec.jit),
     )
     return model
+
+
+def _optimizer_options(spec: RunSpec, model: Any, data: Dataset, count: int | None) -> dict[str, Any]:
+    """The optimizer's options, with which it accumulates over the micro-batches of a full batch that must be cut."""
+    from fdl_zoo.training.choice import micro_batches
+    from fdl_zoo.training.strategy import as_first_worker
+
+    options = spec.optimizer.options
+    if spec.batch_size != "full" or options.get("gradient_accumulation_steps"):
+        return options
+    (count,) = as_first_worker(model.distribute_strategy, count or micro_batches(model, len(data.train)))
+    return options | {"gradient_accumulation_steps": count} if count > 1 else options
 
 
 def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any, Any]:
@@ -70,12 +85,13 @@ def make_callbacks(spec: RunSpec, context: Context) -> tuple[list[Any], Any, Any
     return made, checkpoint, watch
 
 
-def make_batches(data: Dataset, spec: RunSpec) -> Any:
-    """The training split's batches in the order of the run's seed.
+def make_batches(data: Dataset, spec: RunSpec, model: Any) -> Any:
+    """The training split's batches in the order of the run's seed; a full batch is cut as the model's optimizer says.
 
     Raises:
         InvalidData: There are too few examples for one batch.
     """
+    from fdl_zoo.training.accelerate import accumulated_steps
     from fdl_zoo.training.batches import Batches
 
     batches = Batches(
@@ -83,6 +99,7 @@ def make_batches(data: Dataset, spec: RunSpec) -> Any:
         spec.batch_size,
         seed=spec.seed,
         steps=steps_per_epoch(spec),
+        micro_batches=accumulated_steps(model),
         drop_remainder=spec.drop_remainder,
         reshuffle=spec.reshuffle,
     )
@@ -92,11 +109,6 @@ def make_batches(data: Dataset, spec: RunSpec) -> Any:
             f" {len(data.train)} examples."
         )
     return batches
-
-
-def evaluation_batch(spec: RunSpec) -> int | str:
-    """Examples per step of an evaluation: as in training, since that fits in memory."""
-    return spec.batch_size
 
 
 def check_data(data: Dataset, spec: RunSpec) -> None:

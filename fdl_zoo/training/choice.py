@@ -1,15 +1,18 @@
-"""What the engine chooses by itself, and why: where data lie, how long a block is, and whether XLA compiles it."""
+"""What the engine chooses by itself, and why: where data lie, how long a block is, what XLA compiles, what is cut."""
 
 import math
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import psutil
 
 BLOCK_SECONDS = 0.5  # signals and callbacks act at a block's end
 OPERATIONS_PER_SECOND = 2e10  # of one CPU core at such work: an order of magnitude is enough
-RESIDENT_SHARE = 0.25  # of the memory that is free
+RESIDENT_SHARE = 0.25  # of the memory that is free, for data that stay
+ACTIVATION_SHARE = 0.5  # and for the activations of a full batch
+GPU_BYTES = 4 * 2**30  # TensorFlow does not say what a GPU has free: those that are used for training have this
 COMPILED_STEPS = 1000  # fewer do not pay for the seconds that XLA takes to compile them
 STREAMED_BYTES = 64 * 2**20  # of a block that is read from disk
 
@@ -63,7 +66,7 @@ def choose(
         every_step: Who needs to be called at every step; empty where nobody does.
     """
     reasons = {}
-    size, free = example_bytes * examples, psutil.virtual_memory().available
+    size, free = example_bytes * examples, _free_bytes()
     resident = in_memory and size <= RESIDENT_SHARE * free
     where = f"{size / 2**20:.1f} MiB, {free / 2**20:.0f} MiB are free"
     reasons["resident"] = f"the data {'stay on the device' if resident else 'are streamed'}: {where}"
@@ -87,6 +90,32 @@ def choose(
         if not resident:
             block = min(block, max(1, STREAMED_BYTES // (batch_size * example_bytes)))
     return Choice(resident, max(1, block), jit, reasons, watched_by)
+
+
+def micro_batches(model: keras.Model, examples: int) -> int:
+    """Into how many micro-batches a full batch must be cut for its activations to fit in memory; 1 for none.
+
+    Args:
+        model: Built; of one that is not functional the activations are not known, and it is not cut.
+        examples: Of the full batch.
+    """
+    return math.ceil(examples * activation_bytes(model) / (ACTIVATION_SHARE * _free_bytes()))
+
+
+def activation_bytes(model: keras.Model) -> int:
+    """About how much memory a training step holds per example: each layer's output, and the gradient by it."""
+    total = 0
+    for layer in _leaves(model):
+        try:
+            outputs = keras.tree.flatten(layer.output)
+        except (AttributeError, ValueError):  # a model that is not functional does not know
+            continue
+        total += sum(math.prod(size or 1 for size in output.shape[1:]) for output in outputs)
+    return 2 * total * np.dtype(keras.config.floatx()).itemsize
+
+
+def _free_bytes() -> int:
+    return GPU_BYTES if _on_gpu() else psutil.virtual_memory().available
 
 
 def operations(model: keras.Model) -> float:

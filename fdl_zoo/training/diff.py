@@ -34,8 +34,8 @@ class Difference:
 
     @property
     def equal(self) -> bool:
-        """Whether the runs are bit-equal as far as both have come."""
-        return self.first_epoch is None
+        """Whether the runs are bit-equal as far as both have come; false where they have no epoch in common."""
+        return self.epochs > 0 and self.first_epoch is None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain facts for `--json`."""

@@ -166,23 +166,25 @@ class Loop:
         """
         rows = block.rows
         if self.replicas == 1:
-            return (None if rows is None else tf.constant(rows)), None
+            weight = None if block.weight is None else tf.constant(block.weight, tf.float64)
+            return (None if rows is None else tf.constant(rows)), weight
         if rows is None:
             count = count_examples(block.data)
             rows = np.broadcast_to(np.arange(count, dtype=np.int32), (max(block.count, 1), count))
         batch = rows.shape[1]
         shares = np.array_split(rows, self.replicas, axis=1)
-        weights = [np.float64(share.shape[1] * self.replicas / batch) for share in shares]
+        weights = [share.shape[1] * self.replicas / batch for share in shares]
         if batch < self.replicas:
             shares = [rows] * self.replicas
-            weights = [np.float64(self.replicas), *[np.float64(0.0)] * (self.replicas - 1)]
+            weights = [float(self.replicas), *[0.0] * (self.replicas - 1)]
+        weights = [np.float64(weight * (block.weight or 1.0)) for weight in weights]
 
         def values(of: list[Any]) -> Any:
             return self.strategy.experimental_distribute_values_from_function(
                 lambda context: tf.constant(of[context.replica_id_in_sync_group])
             )
 
-        return values(shares), values(weights) if batch % self.replicas else None
+        return values(shares), values(weights) if batch % self.replicas or block.weight else None
 
     def _log_zeros(self, data: Any, rows: Any, weights: Any) -> Any:
         """Zeros in the form of the step's logs, found by tracing one step, which also builds optimizer and metrics."""
@@ -196,7 +198,7 @@ class Loop:
         """One step: gather the batch, on each replica its share, and call the model's own step."""
         if self.replicas == 1:
             batch = _gathered(data, rows, index)
-            return self._as_in_fit(batch)(batch)
+            return self._as_in_fit(batch)(batch) if weights is None else self._weighted_step(batch, weights)
 
         def replica_step(data: Any, rows: Any, weight: Any) -> Any:
             batch = _gathered(data, rows, index)
@@ -210,12 +212,12 @@ class Loop:
         weight = tf.cast(weight, keras.config.floatx())
         x, y, given = keras.utils.unpack_x_y_sample_weight(batch)
         scale = weight * tf.ones(tf.shape(keras.tree.flatten(x)[0])[:1], weight.dtype)
-        metrics = self.model.metrics
         losses = {"loss", *(metric.name for metric in getattr(self.model._compile_loss, "metrics", ()))}
-        before = [[tf.identity(variable.value) for variable in metric.variables] for metric in metrics]
+        before = {id(each): tf.identity(each.value) for metric in self.model.metrics for each in metric.variables}
         logs = self.step((x, y, scale if given is None else scale * tf.cast(given, weight.dtype)))
-        for metric, values in zip(metrics, before, strict=True):
-            for variable, was in zip(metric.variables, values, strict=True):
+        for metric in self.model.metrics:
+            for variable in metric.variables:  # the very first step makes some, at zero
+                was = before.get(id(variable), tf.zeros_like(variable.value))
                 grown = variable.value - was
                 if metric.name in losses and variable is metric.total:
                     grown = tf.math.divide_no_nan(grown, tf.cast(weight, grown.dtype))

@@ -27,11 +27,13 @@ class Block:
             of arrays, as Keras's steps take them.
         rows: Indices of each step's examples [steps, batch]; None where every step takes all of `data`.
         count: How many of the steps are to be done; the rest only keep the shape, so that nothing is compiled anew.
+        weight: How much each step's loss counts; None for once. One of differing micro-batches counts by its size.
     """
 
     data: tuple[Any, ...]
     rows: np.ndarray | None
     count: int
+    weight: float | None = None
 
 
 class Feed(DataAdapter):
@@ -134,6 +136,11 @@ class Epoch(Iterator):
 
     def _resident(self, steps: range) -> list[Block]:
         feed = self.feed
+        if feed.batches.micro_batches > 1:  # one by one: what must be cut takes long enough for a call
+            return [
+                Block(feed.data, feed.batches.indices(step)[None].astype(np.int32), 1, feed.batches.weight(step))
+                for step in steps
+            ]
         if feed.batches.full:
             return [Block(feed.data, None, len(steps))]
         whole = [feed.batches.indices(step) for step in steps]
@@ -164,6 +171,8 @@ class Epoch(Iterator):
 
     def _read(self, steps: range) -> list[Block]:
         feed = self.feed
+        if feed.batches.micro_batches > 1:
+            return [Block(feed.batches[step], None, 1, feed.batches.weight(step)) for step in steps]
         batches = [feed.batches[step] for step in steps]
         rest = batches.pop() if count_examples(batches[-1]) < feed.batch_size else None
         blocks = []

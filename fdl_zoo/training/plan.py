@@ -66,7 +66,7 @@ def plan(spec: RunSpec, *, verbose: bool = False) -> Plan:
         with placement.scope():
             model = build_model(spec, data)
         callbacks, _, _ = make_callbacks(spec, Context(model, data, NullTracker(), Path(folder), spec, "plan"))
-        batches = make_batches(data, spec)
+        batches = make_batches(data, spec, model)
         _, choice = install(
             model, batches, jit=spec.jit, block=spec.block, callbacks=callbacks, epochs=spec.epochs, workers=number
         )

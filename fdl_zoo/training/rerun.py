@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fdl_zoo import rules
+from fdl_zoo.errors import InvalidOption
 from fdl_zoo.resolution import Resolved
 from fdl_zoo.tracking.folder import ROOT
 from fdl_zoo.training.diff import Difference, diff
@@ -52,8 +53,14 @@ def rerun(reference: str, *, root: str | Path = ROOT, progress: Progress | None 
 
     Raises:
         UnknownName: There is no such run.
+        InvalidOption: It has no epoch to compare with.
     """
     old = find_run(reference, root)
+    if not any("epoch" in line for line in old.folder.history()):
+        raise InvalidOption(
+            f"The run {old.name} cannot be compared with a repetition: it recorded no epoch; `fdl resume {old.name}`"
+            " trains it to its end."
+        )
     spec = to_train_again(old.folder)
     rules.check(spec, {})
     resolved = Resolved(spec, dict.fromkeys(spec.flat(), f"run {old.name}"), ())

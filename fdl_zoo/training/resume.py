@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fdl_zoo import rules
 from fdl_zoo.errors import InvalidOption
-from fdl_zoo.spec import RunSpec, read_config
+from fdl_zoo.spec import EntryReference, RunSpec, read_config
 from fdl_zoo.tracking.folder import ROOT, RunFolder, find_folder
 from fdl_zoo.tracking.secrets import HIDDEN
 from fdl_zoo.training.cluster import read, workers
@@ -75,7 +75,7 @@ def to_train_again(folder: RunFolder) -> RunSpec:
 
 
 def as_chosen(folder: RunFolder) -> RunSpec:
-    """A run's specification with what was chosen automatically: jit, the length of a block, and devices."""
+    """A run's specification with what was chosen automatically: jit, blocks, micro-batches and devices."""
     if (folder.facts.get("sweep") or {}).get("role") == "parent":
         raise InvalidOption(
             f"{folder.name} is a sweep and no single run: give its command again, which trains only what is missing"
@@ -83,7 +83,10 @@ def as_chosen(folder: RunFolder) -> RunSpec:
         )
     spec = RunSpec.model_validate(read_config(folder.path / "spec.yaml"))
     chosen = folder.facts.get("chosen", {})
-    known = {name: chosen[name] for name in ("jit", "block") if name in chosen}
+    known: dict[str, object] = {name: chosen[name] for name in ("jit", "block") if name in chosen}
+    if chosen.get("micro_batches", 1) > 1:
+        options = spec.optimizer.options | {"gradient_accumulation_steps": chosen["micro_batches"]}
+        known["optimizer"] = EntryReference(name=spec.optimizer.name, **options)
     if "devices" in chosen and spec.strategy != "multiworker":
         known["devices"] = ",".join(chosen["devices"]).lower()
     given = {name for name in ("jit", "block", "devices") if getattr(spec, name) is not None}

@@ -23,7 +23,6 @@ from fdl_zoo.training import provenance
 from fdl_zoo.training.build import (
     build_model,
     check_data,
-    evaluation_batch,
     make_batches,
     make_callbacks,
     steps_per_epoch,
@@ -136,7 +135,8 @@ class Session:
         Interface.of(data).save(self.folder.path / FILE)
         with numerics(self.spec.seed, self.spec.precision):
             with placement.scope():
-                self.model = build_model(self.spec, data, self._initialize)
+                begun_with = self.folder.facts.get("chosen", {}).get("micro_batches")
+                self.model = build_model(self.spec, data, self._initialize, begun_with)
             self._start_sending()
             self.folder.update_facts(**self._facts(data, placement.devices))
             self._say_what_is_frozen()
@@ -220,12 +220,12 @@ class Session:
             self.folder.run_id or self.folder.name,
         )
         callbacks, self.checkpoint, watch = make_callbacks(spec, context)
-        batches = make_batches(data, spec)
+        batches = make_batches(data, spec, self.model)
         feed, choice = install(
             self.model, batches, jit=spec.jit, block=spec.block, callbacks=callbacks, epochs=spec.epochs
         )
-        self._record_choice(choice)
-        validation, _ = install(self.model, Batches(data.validation, evaluation_batch(spec)), jit=choice.jit)
+        self._record_choice(choice, batches)
+        validation, _ = install(self.model, Batches(data.validation, batches.batch_size), jit=choice.jit)
         states = self.states
         start = self.start
         self.folder.cut_history(start.iterations if start else 0, start.epoch if start else 0)
@@ -254,10 +254,19 @@ class Session:
         if watch.failure:
             raise TrainingFailed(f"{watch.failure} The checkpoints of {self.folder.name} before it are kept.")
 
-    def _record_choice(self, choice: Any) -> None:
-        """Record what the engine chose and why; say it where somebody made the blocks short."""
+    def _record_choice(self, choice: Any, batches: Any) -> None:
+        """Record what the engine chose and why; say it where blocks were made short, or a full batch is cut."""
         chosen = {"jit": choice.jit, "block": choice.block, "resident": choice.resident, "reasons": choice.reasons}
+        if batches.full:
+            chosen["micro_batches"] = batches.micro_batches
+        # Evaluations take as many examples at once as training does, which fit in memory.
+        chosen["batch_size"] = batches.batch_size
         self.folder.update_facts(chosen=self.folder.facts["chosen"] | chosen)
+        if batches.micro_batches > 1:
+            self.progress.say(
+                f"the full batch of {len(batches.split):,} examples is cut into {batches.micro_batches} of at most"
+                f" {batches.batch_size:,}, over which the optimizer accumulates"
+            )
         if choice.watched_by:
             self.progress.say(f"blocks are one step long: {choice.reasons['block']}")
 
@@ -312,8 +321,8 @@ class Session:
         from fdl_zoo.training.accelerate import install
         from fdl_zoo.training.batches import Batches
 
-        jit = self.folder.facts["chosen"]["jit"]
-        feed, _ = install(self.model, Batches(data.test, evaluation_batch(self.spec)), jit=jit)
+        chosen = self.folder.facts["chosen"]
+        feed, _ = install(self.model, Batches(data.test, chosen["batch_size"]), jit=chosen["jit"])
         found = self.model.evaluate(feed, verbose=0, return_dict=True)
         return {f"test_{name}": float(value) for name, value in found.items()}
 

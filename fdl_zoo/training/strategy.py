@@ -100,6 +100,12 @@ def gathered(strategy: Any, values: Sequence[np.ndarray]) -> np.ndarray:
     )
 
 
+def as_first_worker(strategy: Any, *numbers: int) -> list[int]:
+    """What worker 0 gives for these numbers: one with more memory, say, would choose others than the rest."""
+    rows = gathered(strategy, [np.array(numbers)] * len(replica_numbers(strategy)))
+    return [int(number) for number in rows[0]]
+
+
 def all_replica_values(strategy: Any, variables: Sequence[Any]) -> list[list[np.ndarray]]:
     """As `replica_values` of each variable, but of the replicas of all workers, who must ask at the same point."""
     here = replica_numbers(strategy)

@@ -1,9 +1,11 @@
 """A run that is killed and resumed ends as one that was not, bit for bit; runs are repeated and compared."""
 
+import itertools
 import json
 import os
 import shutil
 import signal
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -264,6 +266,28 @@ def test_a_repeated_run_is_bit_equal_and_another_one_is_not(tmp_path):
     assert found.first_epoch == 1
     assert found.values == {"seed": (0, 1)}
     assert found.metrics["loss"] == (run.history["loss"][0], other.history["loss"][0])
+
+
+def test_without_an_epoch_there_is_nothing_to_compare(tmp_path):
+    run, other = (fdl.train("logistic_regression", epochs=1, root=tmp_path, **QUIET) for _ in range(2))
+    (run.path / "history.jsonl").write_text("")
+    found = fdl.diff(run.name, other, root=tmp_path)
+    assert (found.epochs, found.first_epoch, found.equal) == (0, None, False)
+    with pytest.raises(InvalidOption, match=f"{run.name} cannot be compared .* it recorded no epoch; `fdl resume"):
+        fdl.rerun(run.name, root=tmp_path, progress=Silent())
+    assert len(fdl.runs(root=tmp_path)) == 2
+
+
+def test_checkpoints_within_an_epoch_come_by_the_clock_too(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(Checkpoints, "write", lambda self, state, names=(): written.append((state.epoch, state.step)))
+    clock = SimpleNamespace(monotonic=map(float, itertools.count()).__next__)  # a second passes whenever it is read
+    monkeypatch.setattr("fdl_zoo.training.keeping.time", clock)
+    keeping_seconds = {"checkpoint": {"seconds": 5}, "epochs": 2, "block": 1, "batch_size": 100}
+    fdl.train("logistic_regression", root=tmp_path, **keeping_seconds, **QUIET)
+    within = [step for epoch, step in written if step]
+    assert len(within) >= 2 * 2
+    assert all(later - earlier >= 2 for earlier, later in itertools.pairwise(within) if later > earlier)
 
 
 @pytest.mark.slow

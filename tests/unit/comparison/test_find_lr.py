@@ -71,6 +71,7 @@ def test_divergence():
         ({"steps": 5}, InvalidOption, "steps cannot be 5"),
         ({"smoothing": 0.0}, InvalidOption, "smoothing cannot be 0"),
         ({"optimizer": "lbfgs"}, InvalidSpec, "lbfgs has no learning rate"),
+        ({"strategy": "multiworker", "workers": 2}, InvalidSpec, "find-lr cannot use strategy multiworker"),
     ],
 )
 def test_what_is_refused(options, error, words, tmp_path):
