@@ -2,9 +2,12 @@
 
     d = -H g,   H <- (I - r s y^T) H (I - r y s^T) + r s s^T,   r = 1 / s.y
 
-which multiplied out needs H only through H y and H g, so that a turn reads H twice and writes it once:
+which multiplied out needs H only through H y and H g:
 
     H <- H - r (s (H y)^T + (H y) s^T) + r (1 + r y.(H y)) s s^T
+
+Since y is the new gradient less the old one and the search went along d = -H g of the old one, H y = H g + d: a turn
+multiplies by H once.
 
 Before the first update H is gamma I with gamma = s.y / y.y. Source: J. Nocedal and S. J. Wright, Numerical
 Optimization (2006), equations 6.17 and 6.20.
@@ -49,10 +52,9 @@ class Dense:
         (h,), s, y = products, pair.step, pair.change
         first, kept = pair.number == 0, tf.cast(pair.kept, s.dtype)
         gamma = tf.cast(pair.curvature / inner(y, y), s.dtype)
-        seen = tf.matmul(tf.stack([y, gradient]), h)  # H is symmetric: [2, n]
-        h_y, h_g = (
-            tf.where(first, gamma * each, old) for each, old in zip((y, gradient), tf.unstack(seen), strict=True)
-        )
+        seen = tf.linalg.matvec(h, gradient)
+        h_g = tf.where(first, gamma * gradient, seen)
+        h_y = tf.where(first, gamma * y, seen + previous)
         r = tf.where(pair.kept, tf.cast(1 / pair.curvature, s.dtype), 0)
         q = r * (1 + r * tf.cast(inner(y, h_y), s.dtype))
         u = 0.5 * q * s - r * h_y  # H <- H + s u^T + u s^T

@@ -169,10 +169,14 @@ def advance(
     steepest = largest(gradient)
     progress = _progress(progress, event, loss, pair.kept, steepest, limits)
 
-    turned, slope, pairs, products = tf.cond(
-        event.turning,
-        lambda: _turn(direction, state, rows, pair, gradient, progress.pairs),
-        lambda: (state.direction, search.slope, progress.pairs, state.products),
+    # A loop of one turn or none: XLA copies what a conditional hands through, and a loop's variables stay in place.
+    _, turned, slope, pairs, products = tf.while_loop(
+        lambda due, *_: due,
+        lambda _, previous, slope, pairs, products: (
+            False,
+            *_turn(direction, previous, rows, products, pair, gradient, pairs),
+        ),
+        (event.turning, state.direction, search.slope, progress.pairs, state.products),
     )
     first_step = tf.where(pairs == 0, tf.math.rsqrt(-slope), direction.first_step(search, slope))
     started = line_search.start(progress.loss, slope, first_step)
@@ -241,10 +245,16 @@ def _progress(
 
 
 def _turn(
-    direction: Direction, state: State, rows: tuple, pair: Pair, gradient: tf.Tensor, pairs: tf.Tensor
+    direction: Direction,
+    previous: tf.Tensor,
+    rows: tuple,
+    products: tuple,
+    pair: Pair,
+    gradient: tf.Tensor,
+    pairs: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tuple]:
     """The next direction, its slope, its pairs, its products; steepest descent where it does not descend."""
-    turned, products = direction.turn(rows, state.products, pair, gradient, state.direction)
+    turned, products = direction.turn(rows, products, pair, gradient, previous)
     turned = tf.where(pairs == 0, -gradient, turned)
     slope = inner(gradient, turned)
     descends = slope < 0  # false where it is not a number

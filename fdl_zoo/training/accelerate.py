@@ -59,7 +59,9 @@ def accelerate(
     if not model.compiled:
         raise InvalidOption("The model cannot be accelerated: it is not compiled; call `compile` first.")
     split = x if isinstance(x, Split) else Arrays(x, y, sample_weight)
-    several = model.distribute_strategy.num_replicas_in_sync > 1 or (batch_size == "full" and accumulated_steps(model) > 1)
+    several = model.distribute_strategy.num_replicas_in_sync > 1 or (
+        batch_size == "full" and accumulated_steps(model) > 1
+    )
     if len(split.take(np.arange(0))) < 2 and several:
         raise InvalidData(
             "The data cannot be divided among replicas or micro-batches without targets: give y, or use one device and"

@@ -39,7 +39,9 @@ def build_model(
     freeze(model, spec.freeze)
     synchronize(model)
     model.compile(
-        optimizer=catalogue.create_optimizer(spec.optimizer.name, **_optimizer_options(spec, model, data, micro_batches)),
+        optimizer=catalogue.create_optimizer(
+            spec.optimizer.name, **_optimizer_options(spec, model, data, micro_batches)
+        ),
         loss=make_loss(data.task, spec.loss),
         metrics=make_metrics(data.task, spec.metrics),
         jit_compile=bool(spec.jit),

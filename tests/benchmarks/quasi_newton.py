@@ -25,6 +25,7 @@ import fdl_zoo.optimizers
 from fdl_zoo.optimizers import _descent as descent
 from fdl_zoo.optimizers._dense import Dense
 from fdl_zoo.optimizers._limited_memory import LimitedMemory
+from fdl_zoo.optimizers._quasi_newton import flat
 from fdl_zoo.training.progress import Silent
 
 L2 = 1e-3
@@ -41,8 +42,7 @@ def objective(
     shapes = [shape for a, b in pairwise(widths) for shape in ((a, b), (b,))]
     sizes = [int(np.prod(shape)) for shape in shapes]
 
-    def loss(theta: tf.Tensor) -> tf.Tensor:
-        parts = [tf.reshape(part, shape) for part, shape in zip(tf.split(theta, sizes), shapes, strict=True)]
+    def loss(parts: list[tf.Tensor]) -> tf.Tensor:
         h = x
         for i in range(0, len(parts), 2):
             h = tf.matmul(h if i == 0 else tf.tanh(h), parts[i]) + parts[i + 1]
@@ -50,10 +50,11 @@ def objective(
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, h)) + l2 * penalty
 
     def value_and_gradient(theta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        parts = [tf.reshape(part, shape) for part, shape in zip(tf.split(theta, sizes), shapes, strict=True)]
         with tf.GradientTape() as tape:
-            tape.watch(theta)
-            value = loss(theta)
-        return value, tape.gradient(value, theta)
+            tape.watch(parts)
+            value = loss(parts)
+        return value, flat(tape.gradient(value, parts), sizes)
 
     rng = np.random.default_rng(0)
     start = np.concatenate([rng.normal(0, 1 / np.sqrt(shape[0]), shape).ravel() for shape in shapes]).astype(dtype)

@@ -98,7 +98,10 @@ def test_a_run_cuts_what_does_not_fit_says_so_and_repeats_it_where_memory_is_ano
     monkeypatch.setattr(choice, "_free_bytes", lambda: needed)  # of which a half may be used, and 1,437 is odd
     said = Said()
     run = fdl.train("logistic_regression", root=tmp_path, progress=said, **same)
-    assert "the full batch of 1,437 examples is cut into 2 of at most 719, over which the optimizer accumulates" in said.lines
+    assert (
+        "the full batch of 1,437 examples is cut into 2 of at most 719, over which the optimizer accumulates"
+        in said.lines
+    )
     assert run.folder.facts["chosen"]["micro_batches"] == 2
     assert run.model.optimizer.evaluations == whole.model.optimizer.evaluations == 40
     for one, other in zip(whole.model.get_weights(), run.model.get_weights(), strict=True):
