@@ -148,10 +148,10 @@ class QuasiNewton(BaseOptimizer):
     def show_trial_point(self) -> None:
         """Put the point to evaluate next back into the weights, if they hold the accepted point."""
         held = self.built and self._read("phase") > descent.START
-        if held and bool(
-            tf.reduce_all(flat([each.value for each in self.all_variables], self._sizes) == self._state.point)
-        ):
-            self._put(self._state.trial)
+        if held:
+            weights = flat([each.value for each in self.all_variables], self._sizes)
+            if bool(tf.reduce_all(weights == self._state.point)):
+                self._put(self._state.trial)
 
     def _put(self, point: keras.Variable) -> None:
         for variable, value in zip(self.all_variables, self._split(tf.constant(point.numpy())), strict=True):
@@ -168,9 +168,8 @@ class QuasiNewton(BaseOptimizer):
 
     def _split(self, vector: tf.Tensor) -> list[tf.Tensor]:
         """The parts of a vector [n] in the shapes of the variables."""
-        return [
-            tf.reshape(part, shape) for part, shape in zip(tf.split(vector, self._sizes), self._shapes, strict=True)
-        ]
+        parts = tf.split(vector, self._sizes)
+        return [tf.reshape(part, shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
     def get_config(self) -> dict[str, Any]:
         """The options as plain values."""

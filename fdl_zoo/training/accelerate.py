@@ -59,10 +59,8 @@ def accelerate(
     if not model.compiled:
         raise InvalidOption("The model cannot be accelerated: it is not compiled; call `compile` first.")
     split = x if isinstance(x, Split) else Arrays(x, y, sample_weight)
-    several = model.distribute_strategy.num_replicas_in_sync > 1 or (
-        batch_size == "full" and accumulated_steps(model) > 1
-    )
-    if len(split.take(np.arange(0))) < 2 and several:
+    parts = accumulated_steps(model) if batch_size == "full" else 1
+    if len(split.take(np.arange(0))) < 2 and max(parts, model.distribute_strategy.num_replicas_in_sync) > 1:
         raise InvalidData(
             "The data cannot be divided among replicas or micro-batches without targets: give y, or use one device and"
             " no gradient accumulation."
@@ -72,7 +70,7 @@ def accelerate(
         batch_size,
         seed=seed if shuffle else None,
         steps=steps,
-        micro_batches=accumulated_steps(model),
+        micro_batches=parts,
     )
     feed, choice = install(model, batches, jit=jit, block=block, callbacks=callbacks)
     if choice.watched_by:
@@ -81,7 +79,7 @@ def accelerate(
 
 
 def accumulated_steps(model: keras.Model) -> int:
-    """How many steps the optimizer of a compiled model accumulates before it moves: a full batch is cut into as many."""
+    """Over how many steps the optimizer of a compiled model accumulates: a full batch is cut into as many."""
     return getattr(model.optimizer, "gradient_accumulation_steps", None) or 1
 
 
