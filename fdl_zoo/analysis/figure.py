@@ -37,7 +37,9 @@ _STYLE = {
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "legend.frameon": False,
+    "legend.edgecolor": "none",  # no frame, but what a legend lies on does not shine through
+    "legend.framealpha": 0.85,
+    "legend.fancybox": False,
     "lines.linewidth": 1.8,
     "svg.hashsalt": "fdl_zoo",  # the same figure is the same file
 }

@@ -64,13 +64,13 @@ def test_figures_of_classes_show_counts_classes_and_mistakes():
     assert asked[-1] == [3, 2]
     sheet = drawn["worst_mistakes.png"]
     assert [axes.get_title() for axes in sheet.axes] == ["dog (99%)\ntruth cat", "cat (79%)\ntruth dog"]
-    assert sheet.get_suptitle() == "mlp on animals: 2 of 6 wrong"
+    assert sheet.get_supxlabel() == "mlp on animals: 2 of 6 wrong"
 
 
 def test_figures_of_a_model_without_mistakes_and_of_rows():
     right = Outcome("classification", np.eye(3) * 9, np.arange(3))
     drawn = dict(figures(right, "t", lambda rows: np.zeros((len(rows), 4, 4, 1))))
-    assert drawn["worst_mistakes.png"].get_suptitle() == "t: 0 of 3 wrong"
+    assert drawn["worst_mistakes.png"].get_supxlabel() == "t: 0 of 3 wrong"
     assert [name for name, _ in figures(right, "t", lambda rows: np.zeros((len(rows), 4)))] == ["confusion_matrix.png"]
 
 
