@@ -39,7 +39,7 @@ def follow(cluster: Cluster, spec: RunSpec | None, progress: Progress) -> Run:
         InvalidOption: Worker 0 has other versions, or trains something else.
     """
     progress.say(f"worker {cluster.index} of {len(cluster.workers)}: looking for worker 0 at {cluster.workers[0]}")
-    agreement = meeting.join(cluster, spec and redacted_yaml(spec.to_yaml()), provenance.all_versions())
+    agreement, readiness = meeting.join(cluster, spec and redacted_yaml(spec.to_yaml()), provenance.all_versions())
     agreed = spec or RunSpec.model_validate(yaml.safe_load(agreement.spec))  # its own has its secrets
     agreed = agreed.model_copy(update={"tracking": agreed.tracking.model_copy(update={"enabled": False})})
     rules.check(agreed, {})
@@ -56,7 +56,8 @@ def follow(cluster: Cluster, spec: RunSpec | None, progress: Progress) -> Run:
         about = agreement.initial
         initial = Initial(about["given"], about["kind"], folder.checkpoints / Path(about["name"]).name)
         agreed = agreed.model_copy(update={"init_from": initial.given})
-    return Session(agreed, folder, progress, resumed=bool(agreement.files and not initial), initial=initial).run()
+    resumed = bool(agreement.files and not initial)
+    return Session(agreed, folder, progress, resumed=resumed, initial=initial, readiness=readiness).run()
 
 
 def main() -> None:

@@ -6,9 +6,7 @@ TensorFlow takes the address over after that.
 """
 
 import io
-import json
 import socket
-import struct
 import time
 import zipfile
 from contextlib import ExitStack
@@ -25,12 +23,12 @@ from fdl_zoo.tracking.secrets import redacted_yaml
 from fdl_zoo.training import provenance
 from fdl_zoo.training.cluster import Cluster
 from fdl_zoo.training.initial import Initial
+from fdl_zoo.training.messages import receive, send
 from fdl_zoo.training.progress import Progress
+from fdl_zoo.training.readiness import Readiness
 
 PATIENCE = 60.0
 GREETING = 2.0  # seconds that one who knocks has to say who they are: a silent one must not keep the others out
-LONGEST_HEADER = 2**24  # bytes; more is no message of ours
-_LENGTH = struct.Struct("!QQ")
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Agreement:
 
 def meet(
     cluster: Cluster, spec: RunSpec, folder: RunFolder, progress: Progress, initial: Initial | None = None
-) -> None:
+) -> Readiness:
     """As worker 0, meet all others over the run in a folder; a new run that does not come about leaves nothing.
 
     Args:
@@ -61,6 +59,9 @@ def meet(
         folder: The run's, with the states to go on from, if there are any.
         progress: What shows the progress.
         initial: The weights to start from, which are sent to the others.
+
+    Returns:
+        What waits until all of them are ready to train.
     """
     progress.say(f"worker 0 of {len(cluster.workers)}: waiting for the others at {cluster.workers[0]}")
     files = sorted(folder.checkpoints.glob("*.npz"))
@@ -70,7 +71,7 @@ def meet(
         about = {"given": initial.given, "kind": initial.kind, "name": initial.path.name}
     try:
         told = redacted_yaml(spec.to_yaml())
-        host(cluster, Agreement(folder.name, told, _packed(files), about), provenance.versions(spec))
+        return host(cluster, Agreement(folder.name, told, _packed(files), about), provenance.versions(spec))
     except BaseException:
         if folder.history():
             folder.finish("FAILED", "not all workers came")
@@ -90,8 +91,11 @@ def _packed(files: list[Path]) -> bytes:
     return content.getvalue()
 
 
-def host(cluster: Cluster, agreement: Agreement, versions: dict[str, str], patience: float = PATIENCE) -> None:
+def host(cluster: Cluster, agreement: Agreement, versions: dict[str, str], patience: float = PATIENCE) -> Readiness:
     """As worker 0, wait for all others and tell them what is trained.
+
+    Returns:
+        What waits until all of them are ready to train.
 
     Raises:
         TrainingFailed: A worker did not come in time.
@@ -119,21 +123,26 @@ def host(cluster: Cluster, agreement: Agreement, versions: dict[str, str], patie
             problem = _objection(said, agreement, versions)
             if problem:
                 for each in (connection, *here.values()):
-                    _send(each, {"problem": problem})
+                    send(each, {"problem": problem})
                 raise InvalidOption(problem)
             here[said["worker"]] = connection
         told = {"name": agreement.name, "spec": agreement.spec, "initial": agreement.initial}
         for index, connection in here.items():
             connection.settimeout(patience)
             try:
-                _send(connection, told, agreement.files)
+                send(connection, told, agreement.files)
             except OSError:
                 raise TrainingFailed(
                     f"Worker {index} ({cluster.workers[index]}) came and is gone: start all of them again."
                 ) from None
+        listening.close()
+        stack.pop_all()  # the others stay connected
+    return Readiness(cluster, here)
 
 
-def join(cluster: Cluster, spec: str | None, versions: dict[str, str], patience: float = PATIENCE) -> Agreement:
+def join(
+    cluster: Cluster, spec: str | None, versions: dict[str, str], patience: float = PATIENCE
+) -> tuple[Agreement, Readiness]:
     """As any other worker, come to worker 0 and learn what is trained.
 
     Args:
@@ -142,6 +151,9 @@ def join(cluster: Cluster, spec: str | None, versions: dict[str, str], patience:
         versions: Of what it could train with; worker 0 compares those that its run uses.
         patience: Seconds to wait for worker 0.
 
+    Returns:
+        What is trained, and what waits until all workers are ready to train.
+
     Raises:
         TrainingFailed: Worker 0 did not answer in time.
         InvalidOption: Worker 0 has other versions, or trains something else.
@@ -149,10 +161,12 @@ def join(cluster: Cluster, spec: str | None, versions: dict[str, str], patience:
     deadline = time.monotonic() + patience
     while True:
         try:
-            with socket.create_connection(_address(cluster.workers[0]), timeout=2.0) as connection:
+            with ExitStack() as stack:
+                connection = stack.enter_context(socket.create_connection(_address(cluster.workers[0]), timeout=2.0))
                 connection.settimeout(max(deadline - time.monotonic(), 0.01))
-                _send(connection, {"worker": cluster.index, "spec": spec, "versions": versions})
-                told, files = _receive(connection, deadline, psutil.virtual_memory().available)
+                send(connection, {"worker": cluster.index, "spec": spec, "versions": versions})
+                told, files = receive(connection, deadline, psutil.virtual_memory().available)
+                stack.pop_all()  # it stays connected
                 break
         except ValueError as error:
             raise TrainingFailed(
@@ -167,14 +181,15 @@ def join(cluster: Cluster, spec: str | None, versions: dict[str, str], patience:
                 ) from None
             time.sleep(0.1)
     if "problem" in told:
+        connection.close()
         raise InvalidOption(told["problem"])
-    return Agreement(told["name"], told["spec"], files, told["initial"])
+    return Agreement(told["name"], told["spec"], files, told["initial"]), Readiness(cluster, {0: connection})
 
 
 def _greeting(connection: socket.socket, cluster: Cluster) -> dict[str, Any] | None:
     """What another worker says when it comes; None where it is no worker of this cluster, or says nothing."""
     try:
-        said, _ = _receive(connection, time.monotonic() + GREETING, longest_body=0)
+        said, _ = receive(connection, time.monotonic() + GREETING, longest_body=0)
     except (OSError, ValueError):
         return None
     known = (
@@ -227,33 +242,3 @@ def _listen(address: str) -> socket.socket:
 def _address(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
-
-
-def _send(connection: socket.socket, header: dict[str, Any], body: bytes = b"") -> None:
-    text = json.dumps(header).encode()
-    connection.sendall(_LENGTH.pack(len(text), len(body)) + text + body)
-
-
-def _receive(connection: socket.socket, deadline: float, longest_body: int) -> tuple[Any, bytes]:
-    """The JSON value and the bytes of a message.
-
-    Raises:
-        OSError: It did not arrive whole before the deadline.
-        ValueError: It is longer than may be, or no message of ours.
-    """
-    lengths = _LENGTH.unpack(_exactly(connection, _LENGTH.size, deadline))
-    if lengths[0] > LONGEST_HEADER or lengths[1] > longest_body:
-        raise ValueError(f"a message of {sum(lengths):,} bytes is no worker's")
-    header, body = (_exactly(connection, length, deadline) for length in lengths)
-    return json.loads(header), body
-
-
-def _exactly(connection: socket.socket, count: int, deadline: float) -> bytes:
-    parts = bytearray()
-    while len(parts) < count:
-        connection.settimeout(max(deadline - time.monotonic(), 0.01))
-        part = connection.recv(min(count - len(parts), 2**20))
-        if not part:
-            raise OSError("the other side has hung up")
-        parts += part
-    return bytes(parts)

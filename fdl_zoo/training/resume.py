@@ -50,11 +50,10 @@ def resume(reference: str, *, root: str | Path = ROOT, progress: Progress | None
         begun = any(folder.checkpoints.glob("*.npz"))
         initial = locate(spec.model.name, spec.init_from, root) if cluster and spec.init_from and not begun else None
         progress.say(f"{spec.model.name} on {spec.data.name} with {spec.optimizer.name}: resuming run {folder.name}")
-        if cluster:
-            meet(cluster, spec, folder, progress, initial)
+        readiness = meet(cluster, spec, folder, progress, initial) if cluster else None
         from fdl_zoo.training.session import Session
 
-        return Session(spec, folder, progress, verbose, resumed=True, initial=initial).run()
+        return Session(spec, folder, progress, verbose, resumed=True, initial=initial, readiness=readiness).run()
 
 
 def to_train_again(folder: RunFolder) -> RunSpec:

@@ -30,6 +30,7 @@ from fdl_zoo.training.build import (
 from fdl_zoo.training.initial import Initial, locate
 from fdl_zoo.training.interruption import Signals, Terminated
 from fdl_zoo.training.progress import Progress
+from fdl_zoo.training.readiness import Readiness
 from fdl_zoo.training.run import Run
 
 
@@ -44,6 +45,7 @@ class Session:
         verbose: Let TensorFlow's messages through.
         resumed: The run has begun before: it goes on from its newest checkpoint, if it has one.
         initial: The weights to start from, where they have been looked for already.
+        readiness: Waits for the other workers, where there are any.
     """
 
     spec: RunSpec
@@ -52,6 +54,7 @@ class Session:
     verbose: bool = False
     resumed: bool = False
     initial: Initial | None = None
+    readiness: Readiness | None = None
     sender: Sender | None = None
     model: Any = None
     start: Any = None
@@ -122,6 +125,8 @@ class Session:
     def _train(self) -> None:
         started = time.perf_counter()
         backend.load(self.verbose)
+        if self.readiness:
+            self.readiness.wait()
         from fdl_zoo.artifacts.interface import FILE, Interface
         from fdl_zoo.training.numerics import numerics
         from fdl_zoo.training.strategy import place

@@ -83,9 +83,8 @@ def execute(
             progress.say(note)
         facts = {**provenance.starting_facts(), "experiment": spec.experiment, "origins": dict(resolved.origins)}
         folder = RunFolder.create(name, spec=spec.to_yaml(), facts=facts, root=Path(root))
-        if cluster:
-            meet(cluster, spec, folder, progress, initial)
+        readiness = meet(cluster, spec, folder, progress, initial) if cluster else None
         # Only now: what a session imports (NumPy first of all) must not delay the first line.
         from fdl_zoo.training.session import Session
 
-        return Session(spec, folder, progress, verbose, initial=initial).run()
+        return Session(spec, folder, progress, verbose, initial=initial, readiness=readiness).run()

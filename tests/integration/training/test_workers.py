@@ -14,7 +14,8 @@ import yaml
 
 import fdl_zoo as fdl
 from fdl_zoo.tracking.folder import list_folders
-from fdl_zoo.training.cluster import _free_ports
+from fdl_zoo.training import meeting, provenance
+from fdl_zoo.training.cluster import Cluster, _free_ports
 from fdl_zoo.training.progress import Silent
 from tests.integration.plugins.written import write_folder
 
@@ -149,6 +150,18 @@ def has_begun(root):
 
 
 MASKED = ["--epochs", "20", "--set", "model.units=[32]", "--set", "model.dropout=0.3", "--set", "block=4"]
+
+
+def test_a_worker_that_is_lost_while_tensorflow_loads_is_named_instead_of_waited_for(tmp_path):
+    addresses = tuple(f"127.0.0.1:{port}" for port in _free_ports(2))
+    first = start(tmp_path, *TRAIN, "--epochs", "1", TF_CONFIG=configuration(addresses, 0))
+    _, readiness = meeting.join(Cluster(addresses, 1), None, provenance.all_versions())
+    readiness.connections[0].close()
+    output, _ = first.communicate(timeout=60)
+    assert first.returncode == 1
+    assert f"fdl: Worker 1 ({addresses[1]}) came, and ended before training began" in output
+    (folder,) = list_folders(tmp_path / "mlruns")
+    assert (folder.status, folder.history()) == ("FAILED", [])
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from fdl_zoo.errors import InvalidOption, InvalidSpec, TrainingFailed
 from fdl_zoo.spec import RunSpec
-from fdl_zoo.training import cluster, meeting
+from fdl_zoo.training import cluster, meeting, messages
 from fdl_zoo.training.cluster import Cluster
 from fdl_zoo.training.meeting import Agreement
 
@@ -22,15 +22,23 @@ def addresses():
     return tuple(f"127.0.0.1:{port}" for port in cluster._free_ports(3))
 
 
-def met(addresses, *, specs=(SPEC, SPEC), versions=(VERSIONS, VERSIONS), patience=20.0, agreement=None):
-    """What worker 0 and each other one get from a meeting: a result or an error."""
+def met(addresses, *, specs=(SPEC, SPEC), versions=(VERSIONS, VERSIONS), patience=20.0, agreement=None, ready=None):
+    """What worker 0 (nothing) and each other one (the agreement) learn at a meeting, or their errors.
+
+    Their connections go to `ready`, by index; without it they hang up.
+    """
     found = {}
 
     def attempt(index, call):
         try:
-            found[index] = call()
+            found[index], readiness = (None, call()) if index == 0 else call()
         except Exception as error:
             found[index] = error
+        else:
+            if ready is None:
+                hang_up(readiness)
+            else:
+                ready[index] = readiness
 
     calls = [
         lambda: meeting.host(Cluster(addresses, 0), agreement or Agreement("mlp-digits-1", SPEC), VERSIONS, patience)
@@ -50,6 +58,62 @@ def test_all_learn_what_is_trained(addresses):
     agreement = Agreement("mlp-digits-1", SPEC, b"\x00state" * 100_000)
     found = met(addresses, agreement=agreement)
     assert found == {0: None, 1: agreement, 2: agreement}
+
+
+def hang_up(readiness):
+    for connection in readiness.connections.values():
+        connection.close()
+
+
+def learned(joined):
+    """What a worker was told, after which it hangs up."""
+    agreement, readiness = joined
+    hang_up(readiness)
+    return agreement
+
+
+def test_all_begin_once_all_are_ready(addresses):
+    ready, began = {}, []
+    met(addresses, ready=ready)
+    threads = [
+        threading.Thread(target=lambda k=k: (time.sleep(0.1 * k), ready[k].wait(10), began.append(time.monotonic())))
+        for k in ready
+    ]
+    started = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(began) == 3
+    assert min(began) - started >= 0.2  # none before the last one was ready
+    with socket.create_server(meeting._address(addresses[0])):  # TensorFlow takes the address over
+        pass
+
+
+def test_a_worker_that_ends_or_hangs_before_training_is_named(addresses):
+    ready = {}
+    met(addresses, ready=ready)
+    hang_up(ready[2])
+    told = []
+
+    def wait():
+        try:
+            ready[1].wait(10)
+        except TrainingFailed as error:
+            told.append(str(error))
+
+    other = threading.Thread(target=wait)
+    other.start()
+    with pytest.raises(TrainingFailed, match=f"Worker 2 .{addresses[2]}. came, and ended before training began"):
+        ready[0].wait(10)
+    other.join(20)
+    assert "Worker 0" in told[0]  # the first one is gone, and so this one does not wait on
+    late = {}
+    met(tuple(f"127.0.0.1:{port}" for port in cluster._free_ports(3)), ready=late)
+    with pytest.raises(TrainingFailed, match=r"Worker [12] .* was not ready to train in time"):
+        late[0].wait(0.2)
+    for each in (ready[1], late[1], late[2]):
+        hang_up(each)
 
 
 def test_a_worker_without_a_command_of_its_own_takes_that_of_the_first(addresses):
@@ -130,7 +194,7 @@ def test_without_a_configuration_nobody_knows_the_workers(monkeypatch):
 def message(header, lengths=None):
     """The bytes of a message, which may lie about its lengths."""
     text = json.dumps(header).encode()
-    return meeting._LENGTH.pack(*(lengths or (len(text), 0))) + text
+    return messages._LENGTH.pack(*(lengths or (len(text), 0))) + text
 
 
 GREETING = {"worker": 1, "spec": None, "versions": VERSIONS}
@@ -154,13 +218,15 @@ def test_a_stranger_who_comes_first_keeps_nobody_out(said, addresses, monkeypatc
     found = {}
     host = threading.Thread(
         target=lambda: found.update(
-            {0: meeting.host(Cluster(addresses, 0), Agreement("run", SPEC), VERSIONS, patience=10.0)}
+            {0: hang_up(meeting.host(Cluster(addresses, 0), Agreement("run", SPEC), VERSIONS, patience=10.0))}
         )
     )
     host.start()
     stranger = knocked(addresses[0], said)
     others = [
-        threading.Thread(target=lambda k=k: found.update({k: meeting.join(Cluster(addresses, k), SPEC, VERSIONS, 5.0)}))
+        threading.Thread(
+            target=lambda k=k: found.update({k: learned(meeting.join(Cluster(addresses, k), SPEC, VERSIONS, 5.0))})
+        )
         for k in (1, 2)
     ]
     for each in (*others, host):
