@@ -1,7 +1,7 @@
-"""Draws a run's figures beside its training thread: learning curves, and how well it does on the test split."""
+"""Draws a run's figures beside its training thread: learning curves, what callbacks saw, answers on the test split."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from fdl_zoo.analysis.outcome import Outcome
@@ -18,6 +18,7 @@ def illustrated(
     title: str,
     outcome: Outcome | None,
     data: Dataset,
+    drawings: Iterable[Callable[[], None]],
     say: Callable[[str], None],
 ) -> Iterator[None]:
     """Draws while the body runs (which packages the model, say), and is done when it ends.
@@ -30,6 +31,7 @@ def illustrated(
         title: The run's name.
         outcome: Answers on the test split; None where there is nothing to show, as of an objective.
         data: The dataset, for images.
+        drawings: Draw what callbacks have seen.
         say: Tells what went wrong.
     """
     problems: list[str] = []
@@ -39,6 +41,8 @@ def illustrated(
             draw_curves(recorder, history, title)
             if outcome is not None:
                 draw_outcome(recorder, outcome, f"{title}, test", data, "test", FOLDER)
+            for each in drawings:
+                each()
         except Exception as error:
             problems.append(f"The figures of {title} could not all be drawn: {type(error).__name__}: {error}")
 

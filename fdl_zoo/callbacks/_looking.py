@@ -50,7 +50,10 @@ class Looking(keras.callbacks.Callback):
         """What of a record is followed as metrics of the run."""
         return {}
 
-    def finish(self) -> None:
+    def prepare(self) -> None:
+        """Take from the model, at the end of training, what `draw` needs beside the records."""
+
+    def draw(self) -> None:
         """Draw the records and save them."""
         raise NotImplementedError  # abstract, likewise
 
@@ -74,11 +77,15 @@ class Looking(keras.callbacks.Callback):
             self._record(self._epoch)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Look a last time if training ended early, and draw."""
+        """Look a last time if training ended early, and draw: a run does so beside its last work, not before it."""
         if self.records and self.records[-1]["epoch"] != self._epoch:
             self._record(self._epoch)
         if self.records:
-            self.finish()
+            self.prepare()
+            if isinstance(self.place, Path):
+                self.draw()
+            else:
+                self.place.draw_later(self.draw)
 
     def _record(self, epoch: int) -> None:
         seen = self.look()

@@ -40,7 +40,7 @@ class ActivationHistograms(LookingAtExamples):
         deviations = {f"activation_deviation/{name}": each["deviation"] for name, each in found}
         return deviations | {f"activation_dead/{name}": each["dead"] for name, each in found}
 
-    def finish(self) -> None:
+    def draw(self) -> None:
         """Draw a panel for each layer."""
         from fdl_zoo.analysis.figure import save
         from fdl_zoo.analysis.histogram_figures import histograms_figure

@@ -38,7 +38,7 @@ class GradientNorms(LookingAtExamples):
         """The norm of each layer."""
         return {f"gradient_norm/{name}": norm for name, norm in record["by_layer"].items()}
 
-    def finish(self) -> None:
+    def draw(self) -> None:
         """Draw the norms over the epochs and, where there are any, over time."""
         from fdl_zoo.analysis.figure import save
         from fdl_zoo.analysis.gradient_figures import layers_figure, time_columns, time_figure

@@ -26,18 +26,24 @@ class LstmGates(LookingAtExamples):
         """These means."""
         return {f"gate/{name}": mean for name, mean in record["mean"].items()}
 
-    def finish(self) -> None:
-        """Draw the gates of the first example as they are now, and the means over the epochs."""
-        from fdl_zoo.analysis.figure import save
-        from fdl_zoo.analysis.gate_figures import gates_figure
-        from fdl_zoo.analysis.gates import gate_columns, inputs_of, lstm_layer
+    def prepare(self) -> None:
+        """Take the gates of the first example as they are now, and what the layer reads of it."""
+        from fdl_zoo.analysis.gates import inputs_of, lstm_layer
 
         found = {name: values[0] for name, values in self._gates().items()}
+        self._last = found, inputs_of(self.model, lstm_layer(self.model), self.examples[0][:1])[0]
+
+    def draw(self) -> None:
+        """Draw these gates."""
+        from fdl_zoo.analysis.figure import save
+        from fdl_zoo.analysis.gate_figures import gates_figure
+        from fdl_zoo.analysis.gates import gate_columns
+
+        found, read = self._last
         caption = (
             f"{self.caption} How far the keep, write and output gates of each unit are open over one training sequence,"
             " after training; units in the order of their mean keep gate."
         )
-        read = inputs_of(self.model, lstm_layer(self.model), self.examples[0][:1])[0]
         save(self.place, f"{self.name}/gates", gates_figure(found, read, caption), gate_columns(found))
 
     def _gates(self) -> Any:

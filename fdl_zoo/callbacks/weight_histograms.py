@@ -26,7 +26,7 @@ class WeightHistograms(Looking):
         """The standard deviation of each."""
         return {f"weight_deviation/{name}": found["deviation"] for name, found in record["weights"].items()}
 
-    def finish(self) -> None:
+    def draw(self) -> None:
         """Draw a panel for each."""
         from fdl_zoo.analysis.figure import save
         from fdl_zoo.analysis.histogram_figures import histograms_figure

@@ -7,7 +7,7 @@ nothing that a callback writes stays behind.
 import contextlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,10 @@ class Notes:
     def log_figure(self, figure: Any, name: str) -> None:
         """Keep a matplotlib figure."""
         figure.savefig(self._place(name))
+
+    def draw_later(self, draw: Callable[[], None]) -> None:
+        """Draw at once."""
+        draw()
 
     def _place(self, name: str) -> Path:
         path = self.folder / name

@@ -1,5 +1,6 @@
 """The record of a run: its folder is the truth, a tracking store such as MLflow its mirror."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -88,6 +89,9 @@ class NullTracker:
 
     def log_figure(self, figure: Any, name: str) -> None:
         """Does nothing."""
+
+    def draw_later(self, draw: Callable[[], None]) -> None:
+        """Draws nothing."""
 
     def log_text(self, text: str, name: str) -> None:
         """Does nothing."""

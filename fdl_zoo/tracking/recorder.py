@@ -20,11 +20,16 @@ class Recorder:
     Args:
         folder: The run's folder.
         notify: Called after each record, for example `Sender.notify`.
+        drawings: Takes up what is to be drawn later, which whoever gives it calls; without it that is drawn at once.
     """
 
-    def __init__(self, folder: RunFolder, notify: Callable[[], None] = _nothing) -> None:
-        self._folder = folder
-        self._notify = notify
+    def __init__(
+        self,
+        folder: RunFolder,
+        notify: Callable[[], None] = _nothing,
+        drawings: list[Callable[[], None]] | None = None,
+    ) -> None:
+        self._folder, self._notify, self._drawings = folder, notify, drawings
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Adds values of metrics at `step`."""
@@ -50,6 +55,13 @@ class Recorder:
         _place(self._target(name), lambda place: figure.savefig(place, format=kind, bbox_inches=box))
         self._notify()
 
+    def draw_later(self, draw: Callable[[], None]) -> None:
+        """Calls what draws and records figures once training is over, beside the run's last work."""
+        if self._drawings is None:
+            draw()
+        else:
+            self._drawings.append(draw)
+
     def log_text(self, text: str, name: str) -> None:
         """Saves a text among the run's artifacts."""
         _place(self._target(name), lambda place: place.write_text(text, encoding="utf-8"))
@@ -73,7 +85,7 @@ class FolderRecorder(Recorder):
     """
 
     def __init__(self, place: Path) -> None:
-        self._path, self._notify = Path(place), _nothing
+        self._path, self._notify, self._drawings = Path(place), _nothing, None
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """A folder has no history.

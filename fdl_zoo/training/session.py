@@ -4,6 +4,7 @@ import gc
 import importlib
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -62,6 +63,7 @@ class Session:
     checkpoint: Any = None
     signals: Signals = field(default_factory=Signals)
     metrics: dict[str, float] = field(default_factory=dict)
+    drawings: list[Callable[[], None]] = field(default_factory=list)
 
     def run(self) -> Run:
         """Train; whatever happens, the folder says how it ended, and the store is told.
@@ -216,14 +218,8 @@ class Session:
 
         spec = self.spec
         notify = self.sender.notify if self.sender else lambda: None
-        context = Context(
-            self.model,
-            data,
-            Recorder(self.folder, notify),
-            self.folder.path,
-            spec,
-            self.folder.run_id or self.folder.name,
-        )
+        recorder = Recorder(self.folder, notify, self.drawings)
+        context = Context(self.model, data, recorder, self.folder.path, spec, self.folder.run_id or self.folder.name)
         callbacks, self.checkpoint, watch = make_callbacks(spec, context)
         batches = make_batches(data, spec, self.model)
         feed, choice = install(
@@ -338,9 +334,9 @@ class Session:
         from fdl_zoo.artifacts.outputs import outcome_of
 
         outcome = None if data.task == "objective" else outcome_of(self.model, data, "test")
-        Recorder(self.folder).log_text(summary(self.model), "model_summary.txt")
-        history = Run(self.folder).history
-        return illustrated(Recorder(self.folder), history, self.folder.name, outcome, data, self.progress.say)
+        recorder, history = Recorder(self.folder), Run(self.folder).history
+        recorder.log_text(summary(self.model), "model_summary.txt")
+        return illustrated(recorder, history, self.folder.name, outcome, data, self.drawings, self.progress.say)
 
     def _package(self, data: Dataset) -> None:
         """Put the model that a store serves beside the run: raw units in, probabilities out."""
