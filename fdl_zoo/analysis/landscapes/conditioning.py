@@ -72,7 +72,9 @@ def valley(
             axes.plot(places, counts, marker=MARKERS[index], label=label, **series_style(index))
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.set_xticks(conditions, [f"{condition:g}" for condition in conditions])
+        axes.minorticks_off()
         axes.set_xlabel("condition number of the Hessian")
         axes.set_ylabel("evaluations")
-        axes.legend()
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=9)  # lines come near every corner
     return written(folder, "valley", figure, columns)
