@@ -53,15 +53,15 @@ def rerun(reference: str, *, root: str | Path = ROOT, progress: Progress | None 
 
     Raises:
         UnknownName: There is no such run.
-        InvalidOption: It has no epoch to compare with.
+        InvalidOption: It is a sweep, holds what was not stored, or has no epoch to compare with.
     """
     old = find_run(reference, root)
+    spec = to_train_again(old.folder)
     if not any("epoch" in line for line in old.folder.history()):
         raise InvalidOption(
             f"The run {old.name} cannot be compared with a repetition: it recorded no epoch; `fdl resume {old.name}`"
             " trains it to its end."
         )
-    spec = to_train_again(old.folder)
     rules.check(spec, {})
     resolved = Resolved(spec, dict.fromkeys(spec.flat(), f"run {old.name}"), ())
     new = execute(resolved, root=root, progress=progress or Lines(), verbose=verbose)
