@@ -41,6 +41,22 @@ def build(*, password: str = ""):
     return digits.build()
 '''
 
+# A worker by itself, with no command of ours around it; the second takes itself for a slower machine.
+CHOOSING = """
+import json, os
+import keras, numpy as np, tensorflow as tf
+import fdl_zoo as fdl
+from fdl_zoo.training import choice
+if json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 1:
+    choice.OPERATIONS_PER_SECOND /= 4
+with tf.distribute.MultiWorkerMirroredStrategy().scope():
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(1000), keras.layers.Dense(10)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+feed = fdl.accelerate(model, np.ones((1000, 64), "float32"), np.arange(1000) % 10, batch_size=100)
+model.fit(feed, epochs=2, verbose=0)
+print("block", feed.block)
+"""
+
 pytestmark = pytest.mark.slow
 
 
@@ -140,6 +156,20 @@ def test_a_worker_that_dies_ends_the_run_within_fifteen_seconds_and_it_can_be_re
     for one, two in zip(*(run.model.get_weights() for run in runs), strict=True):
         np.testing.assert_array_equal(one, two)
     assert runs[0].history["loss"] == runs[1].history["loss"]
+
+
+def test_workers_that_would_choose_different_blocks_take_the_first_ones():
+    workers = [f"127.0.0.1:{port}" for port in _free_ports(2)]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", CHOOSING], env={**os.environ, "TF_CONFIG": configuration(workers, k)},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for k in range(2)
+    ]  # fmt: skip
+    lines = [finished(process).splitlines()[-1] for process in started]
+    # Half a second of 100 examples at 6 operations for each of 75,010 weights.
+    assert lines[0] == lines[1] == "block 223"
 
 
 def has_begun(root):
