@@ -63,7 +63,7 @@ def test_figures_of_classes_show_counts_classes_and_mistakes():
     assert [each.get_text() for each in axes.texts] == ["1", "1", "1", "2", "1"]
     assert asked[-1] == [3, 2]
     sheet = drawn["worst_mistakes.png"]
-    assert [axes.get_title() for axes in sheet.axes] == ["dog (99%)\ntruth cat", "cat (79%)\ntruth dog"]
+    assert [each.get_text() for each in sheet.axes[0].texts] == ["dog (99%)\ntruth cat", "cat (79%)\ntruth dog"]
     assert sheet.get_supxlabel() == "mlp on animals: 2 of 6 wrong"
 
 

@@ -20,14 +20,26 @@ def data():
     return digits.build()
 
 
-def trained(module, seed, *, rate, epochs, optimizer="adam", examples=None, **options):
-    """Accuracy on the digits it saw, on the validation split, and cross-entropy (without penalties) on the two."""
-    keras.utils.set_random_seed(seed)
+@functools.cache
+def compiled(module, optimizer, rate, **options):
+    """A model whose graphs serve all seeds, and its optimizer's state before any step."""
     model = module.build((8, 8, 1), 10, **options)
     error = keras.metrics.SparseCategoricalCrossentropy("error", from_logits=True)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[optimizer](rate)
     model.compile(optimizer, loss, metrics=["accuracy", error])
+    optimizer.build(model.trainable_variables)
+    return model, [variable.numpy() for variable in optimizer.variables]
+
+
+def trained(module, seed, *, rate, epochs, optimizer="adam", examples=None, **options):
+    """Accuracy on the digits it saw, on the validation split, and cross-entropy (without penalties) on the two."""
+    model, before = compiled(module, optimizer, rate, **options)
+    keras.utils.set_random_seed(seed)
+    fresh = module.build((8, 8, 1), 10, **options)
+    initial = [*fresh.variables, *before]
+    for variable, value in zip([*model.variables, *model.optimizer.variables], initial, strict=True):
+        variable.assign(value)
     seen = data().train.x[:examples], data().train.y[:examples]
     model.fit(*seen, batch_size=100, epochs=epochs, verbose=0)
     unseen = data().validation.x, data().validation.y
