@@ -189,10 +189,25 @@ class Loop:
     def _log_zeros(self, data: Any, rows: Any, weights: Any) -> Any:
         """Zeros in the form of the step's logs, found by tracing one step, which also builds optimizer and metrics."""
         if self._logs is None:
+            self._make_variables(data, rows)
             one = tf.function(lambda *given: self._one(*given, tf.constant(0)))
             specs = one.get_concrete_function(data, rows, weights).structured_outputs
             self._logs = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), specs)
         return self._logs
+
+    def _make_variables(self, data: Any, rows: Any) -> None:
+        """Let Keras make those of metrics and optimizer by itself, where it knows how.
+
+        TensorFlow traces a function twice whose first trace makes some.
+        """
+        if self.replicas > 1 or self.step != self.model.train_step or not _is_stock(self.model):
+            return
+        size = count_examples(data) if rows is None else rows.shape[1]
+
+        def batch(array: Any) -> Any:
+            return keras.KerasTensor((size, *array.shape[1:]), keras.backend.standardize_dtype(array.dtype))
+
+        self.model._symbolic_build(data_batch=keras.tree.map_structure(batch, tuple(data)))
 
     def _one(self, data: Any, rows: Any, weights: Any, index: tf.Tensor) -> Any:
         """One step: gather the batch, on each replica its share, and call the model's own step."""
@@ -249,6 +264,12 @@ class Loop:
 
         _, logs, losses = tf.while_loop(lambda index, *_: index < count, body, (tf.constant(0), logs, losses))
         return logs, losses.stack()
+
+
+def _is_stock(model: keras.Model) -> bool:
+    """Whether a model's step is Keras's own in all its parts."""
+    parts = ("train_step", "compute_loss", "compute_metrics")
+    return all(getattr(getattr(model, name), "__func__", None) is getattr(keras.Model, name) for name in parts)
 
 
 def _gathered(data: Any, rows: Any, index: tf.Tensor) -> tuple[Any, ...]:

@@ -63,7 +63,8 @@ def twenty(model, batches=1):
     return np.array(record.weights)
 
 
-@pytest.mark.parametrize("name", FIRST_FAST)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
 def test_one_device_batches_replicas_and_jit_agree(name, float64, two_replicas):
     build = METHODS[name].build
     expected = twenty(classifier(build(tolerance=0)))
