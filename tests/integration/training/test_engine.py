@@ -147,6 +147,25 @@ def test_a_train_step_of_ones_own_is_kept():
     assert set(history.history) == {"seen"}
 
 
+@pytest.mark.parametrize(("jit", "traces"), [(False, 1), (True, 2)])
+def test_no_step_is_traced_again_because_its_variables_were_missing(jit, traces):
+    seen = []
+
+    class Traced(LAYERS.Dense):
+        def call(self, x, training=None):
+            seen.append(training)
+            return super().call(x)
+
+    model = keras.Sequential([keras.Input((8,)), Traced(3)])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    seen.clear()
+    x, y = np.ones((EXAMPLES - EXAMPLES % BATCH, 8), np.float32), np.zeros(EXAMPLES - EXAMPLES % BATCH)
+    model.fit(fdl.accelerate(model, x, y, batch_size=BATCH, jit=jit), epochs=EPOCHS, verbose=0)
+    assert (
+        seen.count(True) == traces
+    )  # of XLA's loop the step is a part, so it is traced for its logs and with the loop
+
+
 def test_every_step_s_loss_is_returned():
     shape, model = made("dense", optimizer=keras.optimizers.SGD(0.0))
     x, y = examples(shape)
