@@ -161,9 +161,8 @@ def test_no_step_is_traced_again_because_its_variables_were_missing(jit, traces)
     seen.clear()
     x, y = np.ones((EXAMPLES - EXAMPLES % BATCH, 8), np.float32), np.zeros(EXAMPLES - EXAMPLES % BATCH)
     model.fit(fdl.accelerate(model, x, y, batch_size=BATCH, jit=jit), epochs=EPOCHS, verbose=0)
-    assert (
-        seen.count(True) == traces
-    )  # of XLA's loop the step is a part, so it is traced for its logs and with the loop
+    # A loop that XLA compiles has the step within it: traced once for the form of its logs, and once with the loop.
+    assert seen.count(True) == traces
 
 
 def test_every_step_s_loss_is_returned():
