@@ -6,12 +6,16 @@ import pytest
 import fdl_zoo as fdl
 from fdl_zoo.training.progress import Silent
 
-QUICK = ("adam", "lbfgs")
-ALL = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "bfgs", "lbfgs", "conjugate_gradient")
+LONG = ("sgd", "momentum", "adagrad", "rmsprop", "bfgs", "conjugate_gradient")
 
 
 @pytest.mark.parametrize(
-    "optimizer", [pytest.param(name, marks=[pytest.mark.long] * (name not in QUICK)) for name in ALL]
+    "optimizer",
+    [
+        "adam",
+        pytest.param("lbfgs", marks=pytest.mark.slow),
+        *(pytest.param(name, marks=pytest.mark.long) for name in LONG),
+    ],
 )
 def test_an_optimizer_keeps_float32_where_layers_compute_in_bfloat16(optimizer, tmp_path):
     same = {"data": "digits", "optimizer": optimizer, "epochs": 3, "root": tmp_path, "progress": Silent()}

@@ -114,7 +114,7 @@ def trained_with_copies(case, tmp_path):
     return run, sorted((tmp_path / "copies").iterdir())
 
 
-SLOW = ("keras", "sequence", "image", "transfer")
+SLOW = ("keras", "sequence", "image", "augmented", "transfer")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in CASES])
@@ -348,7 +348,12 @@ class Ends(keras.callbacks.Callback):
     ("moment", "case", "error"),
     [
         ("last block", DROPOUT | {"checkpoint": {"steps": 5}, "block": 5}, Terminated),
-        ("stopped", SEARCH | {"optimizer": {"name": "lbfgs", "max_evaluations": 5}, "block": 1}, RuntimeError),
+        pytest.param(
+            "stopped",
+            SEARCH | {"optimizer": {"name": "lbfgs", "max_evaluations": 5}, "block": 1},
+            RuntimeError,
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_an_epoch_that_was_cut_at_its_end_is_recorded_once(moment, case, error, tmp_path):
