@@ -143,8 +143,9 @@ def test_workers_that_would_choose_different_blocks_take_the_first_ones():
 
 
 def has_begun(root):
+    """An epoch has ended, and its checkpoint is written."""
     deadline = time.monotonic() + 120
-    while not any(folder.history() for folder in list_folders(root)):
+    while not any(folder.history() and list(folder.checkpoints.glob("state-*.npz")) for folder in list_folders(root)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -225,6 +226,23 @@ def test_ctrl_c_ends_all_workers_within_five_seconds_and_resuming_gives_the_unin
     assert_same_runs(whole, tmp_path)
 
 
+def test_workers_who_started_from_weights_go_on_without_them(whole, tmp_path):
+    (source,) = list_folders(whole / "mlruns")
+    weights = tmp_path / "weights.keras"
+    weights.write_bytes((source.checkpoints / "last.keras").read_bytes())
+    command = [*TRAIN, "--workers", "2", *MASKED, "--epochs", "8", "--init-from", str(weights)]
+    places = [tmp_path / name for name in ("uninterrupted", "killed")]
+    for place in places:
+        place.mkdir()
+    finished(start(places[0], *command))
+    process = start(places[1], *command, session=True)
+    has_begun(places[1] / "mlruns")
+    kill(process)
+    weights.unlink()
+    assert "epoch 8/8" in finished(start(places[1], "resume", "last"))
+    assert_same_runs(*places)
+
+
 def test_workers_who_go_on_from_within_an_epoch_have_each_its_own_masks_and_sums(whole, tmp_path):
     process = start(tmp_path, *TRAIN, "--workers", "2", *MASKED, "--checkpoint-every", "4steps", session=True)
     deadline = time.monotonic() + 120
@@ -232,15 +250,20 @@ def test_workers_who_go_on_from_within_an_epoch_have_each_its_own_masks_and_sums
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    for each in (*psutil.Process(process.pid).children(recursive=True), process):
-        each.kill()
-    process.communicate()
+    kill(process)
     (folder,) = list_folders(tmp_path / "mlruns")
     for complete in folder.checkpoints.glob("state-*-000000000.npz"):
         complete.unlink()  # so that it goes on from within an epoch, whenever the kill came
     assert within_an_epoch(tmp_path)
     finished(start(tmp_path, "resume", "last"))
     assert_same_runs(whole, tmp_path)
+
+
+def kill(process):
+    """All of a trial's workers at once."""
+    for each in (*psutil.Process(process.pid).children(recursive=True), process):
+        each.kill()
+    process.communicate()
 
 
 def within_an_epoch(place):
