@@ -72,7 +72,9 @@ class Normalization:
 
     def __call__(self, raw: np.ndarray) -> np.ndarray:
         """Raw values [..., *example] as float32 inputs of the same shape."""
-        return ((np.asarray(raw, np.float64) - self.mean) / self.scale).astype(np.float32)
+        inputs = np.subtract(raw, self.mean, dtype=np.float64)
+        inputs /= self.scale  # in place: a batch from disk takes no more memory than it must
+        return inputs.astype(np.float32)
 
     def invert(self, x: np.ndarray) -> np.ndarray:
         """Inputs [..., *example] as float32 raw values of the same shape."""

@@ -39,12 +39,13 @@ class Stored:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """The examples of some rows, in their order.
+        """The examples of some rows, counted from 0, in their order.
 
         Raises:
             OSError: They are no longer there.
         """
-        rows = np.arange(len(self))[rows]
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
         size = int(np.prod(self.shape[1:])) * self.dtype.itemsize
         read = np.empty((len(rows), size), np.uint8)
         for example, row in zip(read, rows.tolist(), strict=True):

@@ -14,7 +14,7 @@ RESIDENT_SHARE = 0.25  # of the memory that is free, for data that stay
 ACTIVATION_SHARE = 0.5  # and for the activations of a full batch
 GPU_BYTES = 4 * 2**30  # TensorFlow does not say what a GPU has free: those that are used for training have this
 COMPILED_STEPS = 1000  # fewer do not pay for the seconds that XLA takes to compile them
-STREAMED_BYTES = 64 * 2**20  # of a block that is read from disk
+STREAMED_BYTES = 16 * 2**20  # of a block that is read from disk
 
 
 @dataclass(frozen=True)

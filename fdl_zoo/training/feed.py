@@ -134,6 +134,15 @@ class Epoch(Iterator):
     def _to_do(self, steps: range) -> range:
         return range(max(steps.start, self.feed.first_step), steps.stop)
 
+    def _whole(self, steps: range) -> range:
+        """Those with whole batches: all but the last one of an epoch, where that one is smaller."""
+        return steps[:-1] if self.feed.has_partial_batch and steps[-1] == len(self.feed.batches) - 1 else steps
+
+    @property
+    def _length(self) -> int:
+        """Steps that each block has room for, so that all have one shape."""
+        return min(self.feed.block, len(self.feed.batches))
+
     def _resident(self, steps: range) -> list[Block]:
         feed = self.feed
         if feed.batches.micro_batches > 1:  # one by one: what must be cut takes long enough for a call
@@ -143,16 +152,13 @@ class Epoch(Iterator):
             ]
         if feed.batches.full:
             return [Block(feed.data, None, len(steps))]
-        whole = [feed.batches.indices(step) for step in steps]
-        partial = len(whole[-1]) < feed.batch_size
-        if partial:
-            whole.pop()
-        blocks = []
+        whole, blocks = self._whole(steps), []
         if whole:
-            rows = np.zeros((min(feed.block, len(feed.batches)), feed.batch_size), np.int32)
-            rows[: len(whole)] = whole
+            rows = np.zeros((self._length, feed.batch_size), np.int32)
+            rows[: len(whole)] = [feed.batches.indices(step) for step in whole]
             blocks.append(Block(feed.data, rows, len(whole)))
-        if partial:  # handed over: XLA would fuse this one gather into the step, and round otherwise than plain `fit`
+        # The smaller one is handed over: XLA would fuse its gather into the step, and round otherwise than plain `fit`.
+        if len(whole) < len(steps):
             blocks.append(Block(feed.batches[steps[-1]], None, 1))
         return blocks
 
@@ -173,18 +179,29 @@ class Epoch(Iterator):
         feed = self.feed
         if feed.batches.micro_batches > 1:
             return [Block(feed.batches[step], None, 1, feed.batches.weight(step)) for step in steps]
-        batches = [feed.batches[step] for step in steps]
-        rest = batches.pop() if count_examples(batches[-1]) < feed.batch_size else None
-        blocks = []
-        if batches:
-            length = min(feed.block, len(feed.batches))
-            padded = batches + batches[:1] * (length - len(batches))
-            data = keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *padded)
-            rows = np.arange(length * feed.batch_size, dtype=np.int32).reshape(length, feed.batch_size)
-            blocks.append(Block(data, rows, len(batches)))
-        if rest is not None:
-            blocks.append(Block(rest, None, 1))
+        whole, blocks = self._whole(steps), []
+        if whole:
+            rows = np.arange(self._length * feed.batch_size, dtype=np.int32).reshape(-1, feed.batch_size)
+            blocks.append(Block(self._joined(whole), rows, len(whole)))
+        if len(whole) < len(steps):
+            blocks.append(Block(feed.batches[steps[-1]], None, 1))
         return blocks
+
+    def _joined(self, steps: range) -> tuple[Any, ...]:
+        """The batches of some steps, one after the other in arrays with room for a whole block.
+
+        Each is put in its place as soon as it is read: never are there two copies of a block.
+        """
+        size, joined = self.feed.batch_size, None
+        for place, step in enumerate(steps):
+            batch = self.feed.batches[step]
+            if joined is None:
+                joined = keras.tree.map_structure(
+                    lambda part: np.zeros((self._length * size, *part.shape[1:]), part.dtype), batch
+                )
+            for whole, part in zip(keras.tree.flatten(joined), keras.tree.flatten(batch), strict=True):
+                whole[place * size : (place + 1) * size] = part
+        return joined
 
     def _advance(self, steps: int) -> None:
         self.step += steps
