@@ -49,10 +49,10 @@ class Engine:
         return owner if isinstance(owner, Engine) else None
 
     def build(self, feed: Feed) -> None:
-        """Trace a step of training, which makes the variables of optimizer and metrics; nothing is computed."""
+        """Make the variables of optimizer and metrics, by tracing a step where need be; nothing is computed."""
         epoch = Epoch(feed)
         for block in epoch.first_block():
-            self._loops["train"].build(self._place(block, epoch), block)
+            self._loops["train"].build(self._place(block, epoch), block, feed.has_partial_batch)
 
     def train(self, iterator: Any) -> Any:
         """Train on the next block; Keras calls it with an iterator, and one that is not ours goes to Keras's own."""
@@ -82,7 +82,8 @@ class Engine:
         return self._stock[kind](itertools.chain([first], batches))
 
     def _run(self, kind: str, epoch: Epoch) -> tuple[Any, np.ndarray]:
-        done = [self._loops[kind](self._place(block, epoch), block) for block in epoch.next_block()]
+        loop, varying = self._loops[kind], epoch.feed.has_partial_batch
+        done = [loop(self._place(block, epoch), block, varying) for block in epoch.next_block()]
         if not done:  # steps that an earlier process has done
             return self.model.get_metrics_result(), np.zeros(0)
         return done[-1][0], np.concatenate([np.asarray(losses) for _, losses in done])
@@ -125,11 +126,13 @@ class Loop:
     """
 
     def __init__(self, model: keras.Model, step: Callable, jit: bool) -> None:
-        self.model, self.step = model, step
+        self.model, self.step, self.jit = model, step, jit
         self.strategy = model.distribute_strategy
         self.replicas = self.strategy.num_replicas_in_sync
+        # What Keras's own step logs is read from the metrics after the loop, which then carries no logs.
+        self._carries_logs = self.replicas > 1 or not _is_stock(model)
         self._logs: Any = None
-        self._any_length: Any = step if jit else None
+        self._any_length: Any = None
         self._compiled = tf.function(self._run, jit_compile=jit)
 
     def put(self, data: tuple[Any, ...]) -> Any:
@@ -147,15 +150,23 @@ class Loop:
 
         return keras.tree.map_structure(on_each, data)
 
-    def build(self, data: Any, block: Block) -> None:
-        """Trace a step, if none has been."""
-        self._log_zeros(data, *self._share(block))
+    def build(self, data: Any, block: Block, varying: bool) -> None:
+        """Make variables and find the form of the logs, unless that has been done; nothing is computed."""
+        if self._logs is None:
+            rows, weights = self._share(block)
+            self._make_variables(data, rows)
+            self._logs = self._log_zeros(data, rows, weights, varying) if self._carries_logs else ()
 
-    def __call__(self, data: Any, block: Block) -> tuple[Any, Any]:
-        """Run a block; the logs of its last step and the loss of each [steps]."""
-        rows, weights = self._share(block)
-        logs = self._log_zeros(data, rows, weights)
-        found, losses = self._compiled(data, rows, weights, tf.constant(block.count), logs)
+    def __call__(self, data: Any, block: Block, varying: bool) -> tuple[Any, Any]:
+        """Run a block; the logs of its last step and the loss of each [steps].
+
+        Args:
+            data: The block's, on the device.
+            block: The steps.
+            varying: The epoch has batches of different lengths.
+        """
+        self.build(data, block, varying)
+        found, losses = self._compiled(data, *self._share(block), tf.constant(block.count), self._logs, varying)
         return found, losses[: block.count]
 
     def _share(self, block: Block) -> tuple[Any, Any]:
@@ -186,21 +197,18 @@ class Loop:
 
         return values(shares), values(weights) if batch % self.replicas or block.weight else None
 
-    def _log_zeros(self, data: Any, rows: Any, weights: Any) -> Any:
+    def _log_zeros(self, data: Any, rows: Any, weights: Any, varying: bool) -> Any:
         """Zeros in the form of the step's logs, found by tracing one step, which also builds optimizer and metrics."""
-        if self._logs is None:
-            self._make_variables(data, rows)
-            one = tf.function(lambda *given: self._one(*given, tf.constant(0)))
-            specs = one.get_concrete_function(data, rows, weights).structured_outputs
-            self._logs = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), specs)
-        return self._logs
+        one = tf.function(lambda *given: self._one(*given, tf.constant(0), varying))
+        specs = one.get_concrete_function(data, rows, weights).structured_outputs
+        return tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), specs)
 
     def _make_variables(self, data: Any, rows: Any) -> None:
         """Let Keras make those of metrics and optimizer by itself, where it knows how.
 
         TensorFlow traces a function twice whose first trace makes some.
         """
-        if self.replicas > 1 or self.step != self.model.train_step or not _is_stock(self.model):
+        if self._carries_logs or self.step != self.model.train_step:
             return
         size = count_examples(data) if rows is None else rows.shape[1]
 
@@ -209,11 +217,11 @@ class Loop:
 
         self.model._symbolic_build(data_batch=keras.tree.map_structure(batch, tuple(data)))
 
-    def _one(self, data: Any, rows: Any, weights: Any, index: tf.Tensor) -> Any:
+    def _one(self, data: Any, rows: Any, weights: Any, index: tf.Tensor, varying: bool) -> Any:
         """One step: gather the batch, on each replica its share, and call the model's own step."""
         if self.replicas == 1:
             batch = _gathered(data, rows, index)
-            return self._as_in_fit(batch)(batch) if weights is None else self._weighted_step(batch, weights)
+            return self._as_in_fit(batch, varying)(batch) if weights is None else self._weighted_step(batch, weights)
 
         def replica_step(data: Any, rows: Any, weight: Any) -> Any:
             batch = _gathered(data, rows, index)
@@ -239,36 +247,41 @@ class Loop:
                 variable.assign(was + tf.where(weight > 0, grown, tf.zeros_like(grown)))
         return logs
 
-    def _as_in_fit(self, batch: tuple[tf.Tensor, ...]) -> Callable:
-        """The step as plain `fit` traces it where XLA does not compile it: for batches of any length.
+    def _as_in_fit(self, batch: tuple[tf.Tensor, ...], varying: bool) -> Callable:
+        """The step as plain `fit` on arrays traces it: for batches of any length where the last one is smaller.
 
         TensorFlow fuses the operations of that graph; a step traced or fused otherwise rounds otherwise. So it is
-        a function of its own, for any length, that is not inlined into the loop.
+        a function of its own, for any length, that is not inlined into the loop. XLA takes each length by itself.
         """
+        if self.jit or not varying:
+            return self.step
         if self._any_length is None:
             specs = keras.tree.map_structure(lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), batch)
             attributes = {"_noinline": True}
             self._any_length = tf.function(self.step, input_signature=[specs], experimental_attributes=attributes)
         return self._any_length
 
-    def _run(self, data: Any, rows: Any, weights: Any, count: tf.Tensor, logs: Any) -> tuple[Any, tf.Tensor]:
+    def _run(
+        self, data: Any, rows: Any, weights: Any, count: tf.Tensor, logs: Any, varying: bool
+    ) -> tuple[Any, tf.Tensor]:
         tracker = next((each for each in self.model.metrics if each.name == "loss"), None)
         size = rows.shape[0] if rows is not None and self.replicas == 1 else count
         losses = tf.TensorArray(keras.config.floatx(), size=size, element_shape=())
 
         def body(index: tf.Tensor, _: Any, losses: tf.TensorArray) -> tuple[Any, ...]:
             before = _sums(tracker)
-            logs = self._one(data, rows, weights, index)
+            logs = self._one(data, rows, weights, index, varying)
             total, number = (after - was for after, was in zip(_sums(tracker), before, strict=True))
-            return index + 1, logs, losses.write(index, tf.cast(total / number, losses.dtype))
+            losses = losses.write(index, tf.cast(total / number, losses.dtype))
+            return index + 1, logs if self._carries_logs else (), losses
 
         _, logs, losses = tf.while_loop(lambda index, *_: index < count, body, (tf.constant(0), logs, losses))
-        return logs, losses.stack()
+        return logs if self._carries_logs else self.model.get_metrics_result(), losses.stack()
 
 
 def _is_stock(model: keras.Model) -> bool:
     """Whether a model's step is Keras's own in all its parts."""
-    parts = ("train_step", "compute_loss", "compute_metrics")
+    parts = ("train_step", "test_step", "compute_loss", "compute_metrics", "get_metrics_result")
     return all(getattr(getattr(model, name), "__func__", None) is getattr(keras.Model, name) for name in parts)
 
 
