@@ -1,15 +1,18 @@
-"""The workers that came to the meeting, until each has loaded TensorFlow: who is lost meanwhile is named.
+"""The workers that came to the meeting, until TensorFlow has connected them: who is lost meanwhile is named.
 
 TensorFlow would wait for such a worker without end, and answer no signal while it waits.
 """
 
 import socket
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from fdl_zoo.errors import TrainingFailed
+from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.training.cluster import Cluster
+from fdl_zoo.training.guard import guarded
 from fdl_zoo.training.messages import receive, send
 
 PATIENCE = 120.0  # seconds; loading TensorFlow takes a few, and many where a machine is busy
@@ -27,24 +30,37 @@ class Readiness:
     cluster: Cluster
     connections: dict[int, socket.socket]
 
-    def wait(self, patience: float = PATIENCE) -> None:
-        """Say that this worker is ready to train, and wait until all are; hangs up.
+    @contextmanager
+    def connecting(self, folder: RunFolder, uri: str | None, patience: float = PATIENCE) -> Iterator[None]:
+        """Wait until all are ready to train; in this block TensorFlow connects them. Hangs up at its end.
+
+        Args:
+            folder: The run's, where it is recorded who was lost in this block; this process then ends too.
+            uri: The tracking store's address; None without tracking.
+            patience: Seconds to wait for the others.
 
         Raises:
-            TrainingFailed: One of them has ended, or is not ready in time.
+            TrainingFailed: One of them has ended before the block, or is not ready in time.
         """
-        deadline = time.monotonic() + patience
         with ExitStack() as stack:
             for connection in self.connections.values():
                 stack.enter_context(connection)
-            if self.cluster.is_chief:
-                for index in self.connections:
-                    self._hear(index, deadline)
-                for index in self.connections:
+            self._wait(time.monotonic() + patience)
+            with guarded({self._name(index): each for index, each in self.connections.items()}, folder, uri):
+                yield
+            for index in self.connections:
+                with suppress(TrainingFailed):  # from now on TensorFlow tells who is lost
                     self._tell(index)
-            else:
-                self._tell(0)
-                self._hear(0, deadline)
+
+    def _wait(self, deadline: float) -> None:
+        if self.cluster.is_chief:
+            for index in self.connections:
+                self._hear(index, deadline)
+            for index in self.connections:
+                self._tell(index)
+        else:
+            self._tell(0)
+            self._hear(0, deadline)
 
     def _tell(self, index: int) -> None:
         try:
@@ -57,7 +73,7 @@ class Readiness:
             receive(self.connections[index], deadline)
         except TimeoutError:
             raise TrainingFailed(
-                f"Worker {index} ({self.cluster.workers[index]}) came, and was not ready to train in time: see what it"
+                f"{self._name(index)} came, and was not ready to train in time: see what it"
                 " says, and start all of them again."
             ) from None
         except (OSError, ValueError):
@@ -65,6 +81,8 @@ class Readiness:
 
     def _lost(self, index: int) -> TrainingFailed:
         return TrainingFailed(
-            f"Worker {index} ({self.cluster.workers[index]}) came, and ended before training began: see what it says,"
-            " and start all of them again."
+            f"{self._name(index)} came, and ended before training began: see what it says, and start all of them again."
         )
+
+    def _name(self, index: int) -> str:
+        return f"Worker {index} ({self.cluster.workers[index]})"

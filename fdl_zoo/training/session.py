@@ -5,7 +5,7 @@ import importlib
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from multiprocessing.pool import ThreadPool
@@ -120,20 +120,24 @@ class Session:
             if message:
                 self.progress.say(message)
 
+    @property
+    def _uri(self) -> str | None:
+        """The tracking store's address; None without tracking."""
+        return (self.spec.tracking.uri or default_uri(self.folder.root)) if self.spec.tracking.enabled else None
+
     def _start_sending(self) -> None:
-        if self.spec.tracking.enabled and self.sender is None:
-            self.sender = Sender(self.folder, self.spec.tracking.uri or default_uri(self.folder.root))
+        if self._uri and self.sender is None:
+            self.sender = Sender(self.folder, self._uri)
 
     def _train(self) -> None:
         started = time.perf_counter()
         backend.load(self.verbose)
-        if self.readiness:
-            self.readiness.wait()
         from fdl_zoo.artifacts.interface import FILE, Interface
         from fdl_zoo.training.numerics import numerics
         from fdl_zoo.training.strategy import place
 
-        placement = place(self.spec.devices, self.spec.strategy)
+        with self.readiness.connecting(self.folder, self._uri) if self.readiness else nullcontext():
+            placement = place(self.spec.devices, self.spec.strategy)
         data = catalogue.load_dataset(self.spec.data.name, **self.spec.data.options)
         check_data(data, self.spec)
         if self.resumed:

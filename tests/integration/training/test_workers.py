@@ -20,6 +20,12 @@ from fdl_zoo.training.progress import Silent
 from tests.integration.plugins.written import write_folder
 
 FDL = [sys.executable, "-c", "from fdl_zoo.cli import main; main()"]
+# Ends where TensorFlow would connect the workers.
+DYING = [
+    FDL[0],
+    "-c",
+    f"import os; from fdl_zoo.training import strategy as s; s.multiworker = lambda: os._exit(3); {FDL[2]}",
+]
 TRAIN = ["train", "mlp", "--strategy", "multiworker", "--no-tracking", "--batch-size", "100"]
 
 # A dataset that opens with a password only, as a plugin of a folder: the workers of a trial find it by the environment.
@@ -60,11 +66,11 @@ print("block", feed.block)
 pytestmark = pytest.mark.slow
 
 
-def start(folder, *arguments, session=False, **environment):
+def start(folder, *arguments, command=FDL, session=False, **environment):
     environment = {**os.environ, **environment}
     return subprocess.Popen(
-        [*FDL, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=session,
+        [*command, *arguments], cwd=folder, env=environment, text=True, start_new_session=session,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
 
@@ -163,6 +169,25 @@ def test_a_worker_that_is_lost_while_tensorflow_loads_is_named_instead_of_waited
     assert f"fdl: Worker 1 ({addresses[1]}) came, and ended before training began" in output
     (folder,) = list_folders(tmp_path / "mlruns")
     assert (folder.status, folder.history()) == ("FAILED", [])
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_worker_that_is_lost_while_tensorflow_connects_is_named_instead_of_waited_for(lost, tmp_path):
+    addresses = tuple(f"127.0.0.1:{port}" for port in _free_ports(2))
+    arguments = [*TRAIN, "--epochs", "1"]
+    left = start(tmp_path, *arguments, TF_CONFIG=configuration(addresses, 1 - lost))
+    dying = start(tmp_path, *arguments, command=DYING, TF_CONFIG=configuration(addresses, lost))
+    output, _ = dying.communicate(timeout=60)
+    assert dying.returncode == 3, output
+    died = time.monotonic()
+    output, _ = left.communicate(timeout=60)
+    assert time.monotonic() - died < 15
+    assert left.returncode == -signal.SIGKILL, output
+    assert f"fdl: Worker {lost} ({addresses[lost]}) ended while TensorFlow connected the workers" in output
+    if lost == 1:
+        (folder,) = list_folders(tmp_path / "mlruns")
+        assert (folder.status, folder.history()) == ("FAILED", [])
+        assert folder.reason in output
 
 
 @pytest.fixture(scope="module")
