@@ -4,6 +4,7 @@ Keras's `fit` calls `model.train_function` where one is set. Ours loops over row
 gathers its batch from data on the device and calls the model's own `train_step`, under a strategy once per replica.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -133,7 +134,8 @@ class Loop:
         self._carries_logs = self.replicas > 1 or not _is_stock(model)
         self._logs: Any = None
         self._any_length: Any = None
-        self._compiled = tf.function(self._run, jit_compile=jit)
+        # Not the method itself, whose traces TensorFlow would count over all models, and warn that they are many.
+        self._compiled = tf.function(functools.partial(self._run), jit_compile=jit)
 
     def put(self, data: tuple[Any, ...]) -> Any:
         """The data on the device, on each replica's its own."""

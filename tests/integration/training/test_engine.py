@@ -162,6 +162,15 @@ def test_a_step_is_traced_once_and_by_xla_once_for_each_length(jit, count, trace
     assert seen.count(True) == traces
 
 
+def test_many_models_in_one_process_are_no_reason_for_a_warning(caplog):
+    for _ in range(4):
+        _, model = made("dense")
+        x, y = examples((8,))
+        held_out = fdl.accelerate(model, x[:30], y[:30], batch_size=BATCH, jit=False)
+        model.fit(fdl.accelerate(model, x, y, batch_size=BATCH, jit=False), validation_data=held_out, verbose=0)
+    assert "retracing" not in caplog.text
+
+
 def test_every_step_s_loss_is_returned():
     shape, model = made("dense", optimizer=keras.optimizers.SGD(0.0))
     x, y = examples(shape)
