@@ -4,6 +4,8 @@ import json
 import socket
 import threading
 import time
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,13 +74,23 @@ def learned(joined):
     return agreement
 
 
+@contextmanager
+def connecting(readiness, patience=10):
+    """What it does with no run's folder, which it needs only where a worker is lost within the block."""
+    with readiness.connecting(SimpleNamespace(path=""), None, patience):
+        yield
+
+
 def test_all_begin_once_all_are_ready(addresses):
     ready, began = {}, []
     met(addresses, ready=ready)
-    threads = [
-        threading.Thread(target=lambda k=k: (time.sleep(0.1 * k), ready[k].wait(10), began.append(time.monotonic())))
-        for k in ready
-    ]
+
+    def begin(index):
+        time.sleep(0.1 * index)
+        with connecting(ready[index]):
+            began.append(time.monotonic())
+
+    threads = [threading.Thread(target=begin, args=(index,)) for index in ready]
     started = time.monotonic()
     for thread in threads:
         thread.start()
@@ -96,23 +108,28 @@ def test_a_worker_that_ends_or_hangs_before_training_is_named(addresses):
     hang_up(ready[2])
     told = []
 
-    def wait():
+    def begin():
         try:
-            ready[1].wait(10)
+            with connecting(ready[1]):
+                pass
         except TrainingFailed as error:
             told.append(str(error))
 
-    other = threading.Thread(target=wait)
+    other = threading.Thread(target=begin)
     other.start()
-    with pytest.raises(TrainingFailed, match=f"Worker 2 .{addresses[2]}. came, and ended before training began"):
-        ready[0].wait(10)
+    lost = pytest.raises(TrainingFailed, match=f"Worker 2 .{addresses[2]}. came, and ended before training began")
+    with lost, connecting(ready[0]):
+        pass
     other.join(20)
     assert "Worker 0" in told[0]  # the first one is gone, and so this one does not wait on
     late = {}
     met(tuple(f"127.0.0.1:{port}" for port in cluster._free_ports(3)), ready=late)
-    with pytest.raises(TrainingFailed, match=r"Worker [12] .* was not ready to train in time"):
-        late[0].wait(0.2)
-    for each in (ready[1], late[1], late[2]):
+    with (
+        pytest.raises(TrainingFailed, match=r"Worker [12] .* was not ready to train in time"),
+        connecting(late[0], 0.2),
+    ):
+        pass
+    for each in (late[1], late[2]):
         hang_up(each)
 
 
