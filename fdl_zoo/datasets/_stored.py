@@ -42,10 +42,13 @@ class Stored:
         """The examples of some rows, counted from 0, in their order.
 
         Raises:
+            IndexError: There are none of these numbers; what lies beside the array in the file would be read.
             OSError: They are no longer there.
         """
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+            raise IndexError(f"{self.file} has the examples 0 to {len(self) - 1}, not {rows.min()} to {rows.max()}.")
         size = int(np.prod(self.shape[1:])) * self.dtype.itemsize
         read = np.empty((len(rows), size), np.uint8)
         for example, row in zip(read, rows.tolist(), strict=True):

@@ -124,6 +124,14 @@ def test_a_file_that_is_cut_short_while_it_is_read_is_an_error(tmp_path, monkeyp
         data.train.take(np.arange(len(data.train)))
 
 
+@pytest.mark.parametrize("row", [-1, len(X)])
+def test_what_lies_beside_an_array_in_its_file_is_never_read(tmp_path, row):
+    stored = _stored.array_in(tmp_path / saved(tmp_path / "a.npz", x=X, y=LABELS), "x")
+    np.testing.assert_array_equal(stored[np.array([0, len(X) - 1])], X[[0, -1]])
+    with pytest.raises(IndexError, match=rf"has the examples 0 to 39, not 0 to {row}|not {row} to 0"):
+        stored[np.array([0, row])]
+
+
 def test_normalization_read_in_blocks_is_that_of_numpy(monkeypatch):
     monkeypatch.setattr(_stored, "BLOCK", 7)
     rows = np.arange(0, 40, 2)
