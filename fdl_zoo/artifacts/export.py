@@ -206,7 +206,7 @@ def _signature(served: Any, inputs: np.ndarray, batch: int | None = None) -> tup
 
     shape = [batch, *served.model.input_shape[1:]]
     specification = [tf.TensorSpec(shape, inputs.dtype, name="inputs")]
-    return tf.function(lambda inputs: served(inputs), input_signature=specification), specification
+    return tf.function(lambda inputs: served(inputs), input_signature=specification, autograph=False), specification
 
 
 def _write_keras(model: Any, path: Path, inputs: np.ndarray) -> None:

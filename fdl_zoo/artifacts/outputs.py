@@ -43,7 +43,7 @@ def _forward(model: Any) -> Any:
     import tensorflow as tf
 
     shape, kind = model.inputs[0].shape, model.inputs[0].dtype
-    function = tf.function(lambda x: model(x, training=False))
+    function = tf.function(lambda x: model(x, training=False), autograph=False)
     # One concrete function: TensorFlow would warn of several models in one process as of one that is traced again.
     compiled = function.get_concrete_function(tf.TensorSpec(shape, kind))
     return lambda x: compiled(tf.convert_to_tensor(x, kind)).numpy().astype(np.float64)

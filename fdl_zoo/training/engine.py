@@ -135,7 +135,7 @@ class Loop:
         self._logs: Any = None
         self._any_length: Any = None
         # Not the method itself, whose traces TensorFlow would count over all models, and warn that they are many.
-        self._compiled = tf.function(functools.partial(self._run), jit_compile=jit)
+        self._compiled = tf.function(functools.partial(self._run), jit_compile=jit, autograph=False)
 
     def put(self, data: tuple[Any, ...]) -> Any:
         """The data on the device, on each replica's its own."""
@@ -201,7 +201,7 @@ class Loop:
 
     def _log_zeros(self, data: Any, rows: Any, weights: Any, varying: bool) -> Any:
         """Zeros in the form of the step's logs, found by tracing one step, which also builds optimizer and metrics."""
-        one = tf.function(lambda *given: self._one(*given, tf.constant(0), varying))
+        one = tf.function(lambda *given: self._one(*given, tf.constant(0), varying), autograph=False)
         specs = one.get_concrete_function(data, rows, weights).structured_outputs
         return tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), specs)
 
@@ -260,7 +260,9 @@ class Loop:
         if self._any_length is None:
             specs = keras.tree.map_structure(lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), batch)
             attributes = {"_noinline": True}
-            self._any_length = tf.function(self.step, input_signature=[specs], experimental_attributes=attributes)
+            self._any_length = tf.function(
+                self.step, input_signature=[specs], autograph=False, experimental_attributes=attributes
+            )
         return self._any_length
 
     def _run(

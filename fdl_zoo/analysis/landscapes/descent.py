@@ -52,7 +52,7 @@ def descend(
     variable = keras.Variable(np.asarray(start or landscape.start, np.float64), dtype="float64")
     made.build([variable])
 
-    @tf.function
+    @tf.function(autograph=False)
     def evaluate_and_step() -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = landscape.value(tf.convert_to_tensor(variable.value))
