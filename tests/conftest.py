@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from contextlib import nullcontext
 
 # Set before anything imports them: discovery is off unless a test asks for it, and no server is ever addressed.
 os.environ["FDL_ZOO_PLUGINS"] = "none"
@@ -12,6 +13,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["MPLBACKEND"] = "agg"
 
 import pytest
+
+gc.disable()  # until all is imported, see pytest_collection_finish
 
 
 @pytest.fixture
@@ -35,7 +38,11 @@ def pytest_collection_finish(session):
     """Split the CPU once for all tests of several replicas: TensorFlow allows it only until its devices start."""
     if "tensorflow" in sys.modules:
         split_cpu()
-    gc.freeze()  # what was imported stays; looking through it again and again took a twentieth of all tests' time
+    # What was imported stays, and graphs are made of many objects, few of which are garbage: looking through them again
+    # and again took a tenth of all tests' time.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def split_cpu():
@@ -45,6 +52,16 @@ def split_cpu():
     physical = tf.config.list_physical_devices("CPU")[0]
     if len(tf.config.get_logical_device_configuration(physical) or ()) < 2:
         tf.config.set_logical_device_configuration(physical, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(scope="module")
+def undrawn():
+    """Runs of this process end without their figures, which are a quarter of the time of a short one."""
+    from fdl_zoo.training.session import Session
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Session, "_illustrated", lambda self, data: nullcontext())
+        yield
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from fdl_zoo.training.choice import choose
 from fdl_zoo.training.engine import Engine
 from fdl_zoo.training.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 LAYERS = keras.layers
 EXAMPLES, BATCH, EPOCHS = 130, 25, 2  # the last batch has five
 

@@ -14,6 +14,8 @@ from fdl_zoo.resolution import resolve
 from fdl_zoo.training.initial import Initial
 from fdl_zoo.training.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUIET = {"progress": Silent(), "settings": ["tracking.enabled=false"]}
 
 

@@ -12,6 +12,8 @@ from fdl_zoo.errors import InvalidData
 from fdl_zoo.training import choice, resume
 from fdl_zoo.training.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 EXAMPLES, EPOCHS, STEPS = 50, 2, 3
 
 

@@ -6,6 +6,8 @@ import pytest
 import fdl_zoo as fdl
 from fdl_zoo.training.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 LONG = ("sgd", "momentum", "adagrad", "rmsprop", "bfgs", "conjugate_gradient")
 
 

@@ -20,6 +20,8 @@ from fdl_zoo.training.interruption import Terminated
 from fdl_zoo.training.keeping import Keeping
 from fdl_zoo.training.progress import Lines, Silent
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUIET = {"progress": Silent(), "settings": ["tracking.enabled=false"]}
 
 DROPOUT = {

@@ -10,6 +10,8 @@ from fdl_zoo.errors import UnknownName
 from fdl_zoo.training.progress import Silent
 from fdl_zoo.training.runs import differences
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):

@@ -7,6 +7,8 @@ from scipy.optimize import minimize
 import fdl_zoo as fdl
 from fdl_zoo.training.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 class Heard(Silent):
     """Keeps what is said."""

@@ -10,6 +10,8 @@ import tensorflow_datasets as tfds
 from fdl_zoo import cli
 from fdl_zoo.datasets import _tfds
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture
 def prepared(tmp_path):

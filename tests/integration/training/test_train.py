@@ -13,6 +13,8 @@ from fdl_zoo import catalogue, cli
 from fdl_zoo.errors import InvalidData, InvalidOption, InvalidSpec, TrainingFailed
 from fdl_zoo.training.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUIET = {"progress": Silent(), "settings": ["tracking.enabled=false"]}
 
 

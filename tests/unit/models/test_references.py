@@ -12,6 +12,8 @@ from fdl_zoo import catalogue
 from fdl_zoo.availability import is_prepared
 from fdl_zoo.training.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 LEAST = {"mlp": 0.97, "convnet": 0.985}  # what any recipe of theirs has to reach on digits
 OTHERS = [  # one seed each, and five in the long tests
     ("convnet_bn", "digits"),
