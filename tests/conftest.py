@@ -38,10 +38,7 @@ def pytest_collection_finish(session):
     """Split the CPU once for all tests of several replicas: TensorFlow allows it only until its devices start."""
     if "tensorflow" in sys.modules:
         split_cpu()
-    # What was imported stays, and graphs are made of many objects, few of which are garbage: looking through them again
-    # and again took a tenth of all tests' time.
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.freeze()  # what was imported stays; looking through it again and again took a twentieth of all tests' time
     gc.enable()
 
 

@@ -50,6 +50,7 @@ def by_folder(tmp_path_factory):
     return results(folder, environment)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 def test_its_own_tests_pass_by_folder(name, by_folder):
     found, done = by_folder

@@ -108,7 +108,7 @@ WHOLE = EXAMPLES - EXAMPLES % BATCH  # Keras traces batches of one length otherw
     ("kind", "jit", "count"),
     # XLA rounds a convolution in a loop otherwise (1e-9 in these weights); on a CPU the engine does not choose it.
     [(kind, False, count) for kind in ("dense", "convolution", "recurrent", "gated") for count in (EXAMPLES, WHOLE)]
-    + [(kind, True, EXAMPLES) for kind in ("dense", "recurrent", "gated")],
+    + [("dense", True, EXAMPLES), ("recurrent", True, WHOLE), ("gated", True, WHOLE)],
 )
 def test_blocks_equal_plain_fit_bit_for_bit(kind, jit, count):
     shape, plain = made(kind, jit)
@@ -166,6 +166,19 @@ def test_a_step_is_traced_once_and_by_xla_once_for_each_length(jit, count, trace
     x, y = np.ones((count, 8), np.float32), np.zeros(count)
     model.fit(fdl.accelerate(model, x, y, batch_size=BATCH, jit=jit), epochs=EPOCHS, verbose=0)
     assert seen.count(True) == traces
+
+
+def test_no_python_source_is_rewritten_for_a_trace(monkeypatch):
+    """It takes two seconds of a process's first trace; Keras's own `fit` does not do it either."""
+    from tensorflow.python.autograph.impl import api
+
+    rewritten, convert = [], api._convert_actual
+    monkeypatch.setattr(api, "_convert_actual", lambda *given: rewritten.append(given) or convert(*given))
+    shape, model = made("dense")
+    x, y = examples(shape)
+    held_out = fdl.accelerate(model, x[:30], y[:30], batch_size=BATCH, jit=False)
+    model.fit(fdl.accelerate(model, x, y, batch_size=BATCH, jit=False), validation_data=held_out, verbose=0)
+    assert not rewritten
 
 
 def test_many_models_in_one_process_are_no_reason_for_a_warning(caplog):

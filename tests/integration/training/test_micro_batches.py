@@ -1,6 +1,7 @@
 """A full batch that does not fit in memory at once is cut, and gives what the whole one would."""
 
 import contextlib
+import functools
 
 import keras
 import numpy as np
@@ -66,10 +67,15 @@ def fitted(optimizer, parts, *, jit=False, strategy=None, on_disk=False):
     return model.get_weights(), model.fit(feed, epochs=EPOCHS, verbose=0).history
 
 
+@functools.cache
+def fitted_whole(optimizer):
+    return fitted(optimizer, 1)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize("parts", [2, 3, 7])
 def test_micro_batches_of_any_size_give_what_the_whole_batch_gives(optimizer, parts):
-    weights, history = fitted(optimizer, 1)
+    weights, history = fitted_whole(optimizer)
     others, other_history = fitted(optimizer, parts)
     for one, other in zip(weights, others, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
@@ -79,7 +85,7 @@ def test_micro_batches_of_any_size_give_what_the_whole_batch_gives(optimizer, pa
 
 @pytest.mark.parametrize("way", ["jit", "on_disk", "strategy"])
 def test_so_they_do_with_xla_from_disk_and_on_two_replicas(way, two_replicas):
-    weights, history = fitted("adam", 1)
+    weights, history = fitted_whole("adam")
     others, other_history = fitted("adam", 3, **{way: two_replicas if way == "strategy" else True})
     for one, other in zip(weights, others, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)

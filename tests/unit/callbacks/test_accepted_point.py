@@ -44,11 +44,17 @@ class Seen(keras.callbacks.Callback):
         self.rows.append((loss, logs["val_loss"], self.model.optimizer.accepted_loss))
 
 
-def test_validation_and_checkpoints_see_the_accepted_point_and_the_search_is_not_disturbed():
-    alone, accompanied = (classifier(lbfgs.build(c2=0.03)) for _ in range(2))  # close searches: many trial points
-    seen, undisturbed = Seen(), Seen()
-    fit(accompanied, 12, accepted_point.build(), seen)
-    fit(alone, 12, undisturbed)
+@pytest.fixture(scope="module")
+def seen():
+    """What a fit of twelve epochs saw; its close searches have many trial points."""
+    rows = Seen()
+    fit(classifier(lbfgs.build(c2=0.03)), 12, accepted_point.build(), rows)
+    return rows
+
+
+def test_validation_and_checkpoints_see_the_accepted_point_and_the_search_is_not_disturbed(seen):
+    undisturbed = Seen()
+    fit(classifier(lbfgs.build(c2=0.03)), 12, undisturbed)
     np.testing.assert_array_equal(seen.trials, undisturbed.trials)
     loss, validation, accepted = np.transpose(seen.rows)
     np.testing.assert_allclose(loss, accepted, rtol=1e-6)
@@ -56,10 +62,8 @@ def test_validation_and_checkpoints_see_the_accepted_point_and_the_search_is_not
     assert not np.allclose(*np.transpose(undisturbed.rows)[1:], rtol=1e-6), "no trial point was ever validated"
 
 
-def test_a_checkpoint_of_an_epochs_end_goes_on_without_a_lost_evaluation(tmp_path):
-    whole, first = (classifier(lbfgs.build(c2=0.03)) for _ in range(2))
-    seen, resumed = Seen(), Seen()
-    fit(whole, 12, accepted_point.build(), seen)
+def test_a_checkpoint_of_an_epochs_end_goes_on_without_a_lost_evaluation(seen, tmp_path):
+    first, resumed = classifier(lbfgs.build(c2=0.03)), Seen()
     save = keras.callbacks.ModelCheckpoint(tmp_path / "last.keras")
     fit(first, 8, accepted_point.build(), save)
     second = keras.models.load_model(tmp_path / "last.keras")
