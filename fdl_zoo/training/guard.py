@@ -6,6 +6,7 @@ TensorFlow waits there without end for a worker that has died, holds the interpr
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,7 +21,9 @@ from fdl_zoo.tracking.sender import Sender
 
 
 @contextmanager
-def guarded(connections: dict[str, socket.socket], folder: RunFolder, uri: str | None) -> Iterator[None]:
+def guarded(
+    connections: dict[str, socket.socket], folder: RunFolder, uri: str | None, temporary: bool
+) -> Iterator[None]:
     """Within this block, a worker that hangs up ends this process; why is said, recorded and sent to the store.
 
     One that has said something is taken for connected, and may hang up.
@@ -29,9 +32,16 @@ def guarded(connections: dict[str, socket.socket], folder: RunFolder, uri: str |
         connections: To the other workers, by what they are called in the message.
         folder: The run's.
         uri: The tracking store's address; None without tracking.
+        temporary: The folder's root is this worker's own, and goes with it.
     """
     numbers = {name: connection.fileno() for name, connection in connections.items()}
-    told = {"worker": os.getpid(), "connections": numbers, "folder": str(folder.path), "uri": uri}
+    told = {
+        "worker": os.getpid(),
+        "connections": numbers,
+        "folder": str(folder.path),
+        "uri": uri,
+        "temporary": temporary,
+    }
     command = [sys.executable, "-m", "fdl_zoo.training.guard"]
     # In a session of its own: Ctrl-C is for the worker.
     with subprocess.Popen(
@@ -55,6 +65,9 @@ def main() -> None:
     folder = RunFolder.open(Path(told["folder"]))
     while folder.is_owned:  # until its worker is gone
         time.sleep(0.05)
+    if told["temporary"]:
+        shutil.rmtree(folder.root)
+        return
     folder.acquire()
     folder.finish("FAILED", reason)
     if told["uri"]:

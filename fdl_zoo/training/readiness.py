@@ -46,7 +46,8 @@ class Readiness:
             for connection in self.connections.values():
                 stack.enter_context(connection)
             self._wait(time.monotonic() + patience)
-            with guarded({self._name(index): each for index, each in self.connections.items()}, folder, uri):
+            others = {self._name(index): each for index, each in self.connections.items()}
+            with guarded(others, folder, uri, temporary=not self.cluster.is_chief):
                 yield
             for index in self.connections:
                 with suppress(TrainingFailed):  # from now on TensorFlow tells who is lost

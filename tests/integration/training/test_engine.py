@@ -375,24 +375,22 @@ def test_a_model_that_needs_no_targets():
     assert losses[0] == losses[1]
 
 
-def test_arrays_and_predictions_of_an_accelerated_model_are_keras_s_own(two_replicas):
+@pytest.mark.parametrize("replicas", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_arrays_and_predictions_of_an_accelerated_model_are_keras_s_own(replicas, two_replicas):
     x, y = examples((8,))
-    for scope in (contextlib.nullcontext, two_replicas.scope):
-        with scope():
-            plain, ours = (made_without_chance("dense")[1] for _ in range(2))
-        fdl.accelerate(ours, x, y, batch_size=BATCH, jit=False, block=4)
-        assert ours.steps_per_execution == 4
-        histories = [
-            each.fit(x, y, batch_size=26, shuffle=False, epochs=2, verbose=0, validation_data=(x[:52], y[:52])).history
-            for each in (plain, ours)
-        ]
-        assert histories[0] == histories[1]
-        assert equal(plain, ours)
-        np.testing.assert_array_equal(
-            ours.predict(x, batch_size=26, verbose=0), plain.predict(x, batch_size=26, verbose=0)
-        )
-        np.testing.assert_array_equal(ours.predict_on_batch(x), plain.predict_on_batch(x))
-        assert ours.train_on_batch(x, y) == plain.train_on_batch(x, y)
+    with two_replicas.scope() if replicas > 1 else contextlib.nullcontext():
+        plain, ours = (made_without_chance("dense")[1] for _ in range(2))
+    fdl.accelerate(ours, x, y, batch_size=BATCH, jit=False, block=4)
+    assert ours.steps_per_execution == 4
+    histories = [
+        each.fit(x, y, batch_size=26, shuffle=False, epochs=2, verbose=0, validation_data=(x[:52], y[:52])).history
+        for each in (plain, ours)
+    ]
+    assert histories[0] == histories[1]
+    assert equal(plain, ours)
+    np.testing.assert_array_equal(ours.predict(x, batch_size=26, verbose=0), plain.predict(x, batch_size=26, verbose=0))
+    np.testing.assert_array_equal(ours.predict_on_batch(x), plain.predict_on_batch(x))
+    assert ours.train_on_batch(x, y) == plain.train_on_batch(x, y)
 
 
 @pytest.mark.parametrize("batch", [BATCH, 43])  # 12 and 13 examples; at last one, which one replica has

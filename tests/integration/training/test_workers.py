@@ -174,8 +174,9 @@ def test_a_worker_that_is_lost_while_tensorflow_loads_is_named_instead_of_waited
 @pytest.mark.parametrize("lost", [0, 1])
 def test_a_worker_that_is_lost_while_tensorflow_connects_is_named_instead_of_waited_for(lost, tmp_path):
     addresses = tuple(f"127.0.0.1:{port}" for port in _free_ports(2))
-    arguments = [*TRAIN, "--epochs", "1"]
-    left = start(tmp_path, *arguments, TF_CONFIG=configuration(addresses, 1 - lost))
+    arguments, temporary = [*TRAIN, "--epochs", "1"], tmp_path / "temporary"
+    temporary.mkdir()
+    left = start(tmp_path, *arguments, TF_CONFIG=configuration(addresses, 1 - lost), TMPDIR=str(temporary))
     dying = start(tmp_path, *arguments, command=DYING, TF_CONFIG=configuration(addresses, lost))
     output, _ = dying.communicate(timeout=60)
     assert dying.returncode == 3, output
@@ -184,6 +185,7 @@ def test_a_worker_that_is_lost_while_tensorflow_connects_is_named_instead_of_wai
     assert time.monotonic() - died < 15
     assert left.returncode == -signal.SIGKILL, output
     assert f"fdl: Worker {lost} ({addresses[lost]}) ended while TensorFlow connected the workers" in output
+    assert not list(temporary.glob("fdl-worker-*"))
     if lost == 1:
         (folder,) = list_folders(tmp_path / "mlruns")
         assert (folder.status, folder.history()) == ("FAILED", [])

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+import fdl_zoo as fdl
 from fdl_zoo.datasets import digits, two_spirals
 from fdl_zoo.models import convnet, mlp
 
@@ -41,7 +42,10 @@ def trained(module, seed, *, rate, epochs, optimizer="adam", examples=None, **op
     for variable, value in zip([*model.variables, *model.optimizer.variables], initial, strict=True):
         variable.assign(value)
     seen = data().train.x[:examples], data().train.y[:examples]
-    model.fit(*seen, batch_size=100, epochs=epochs, verbose=0)
+    if len(seen[0]) <= 100:  # one step an epoch, whose order does not matter: nearly all of its time would be Keras's
+        model.fit(fdl.accelerate(model, *seen, batch_size=100, jit=False), epochs=epochs, verbose=0)
+    else:
+        model.fit(*seen, batch_size=100, epochs=epochs, verbose=0)
     unseen = data().validation.x, data().validation.y
     _, *found = zip(*(model.evaluate(*part, verbose=0) for part in (seen, unseen)), strict=True)
     return [*found[0], *found[1]]
@@ -139,7 +143,8 @@ def test_every_nonlinearity_learns_more_than_none():
         keras.utils.set_random_seed(0)
         model = mlp.build((2,), 1, activation=name)
         model.compile(keras.optimizers.Adam(0.01), keras.losses.BinaryCrossentropy(from_logits=True))
-        model.fit(spirals.train.x, spirals.train.y, batch_size=100, epochs=100, verbose=0)
+        feed = fdl.accelerate(model, spirals.train.x, spirals.train.y, batch_size=100, jit=False)
+        model.fit(feed, epochs=100, verbose=0)
         found[name] = np.mean((model.predict(spirals.validation.x, verbose=0)[:, 0] > 0) == spirals.validation.y)
     assert found.pop("linear") < 0.7
-    assert min(found.values()) >= 0.97  # 0.98, 1.0 and 1.0 of 100 points; linear 0.65
+    assert min(found.values()) >= 0.97  # 0.99, 1.0 and 1.0 of 100 points; linear 0.64
