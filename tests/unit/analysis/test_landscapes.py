@@ -70,7 +70,10 @@ def test_evaluations_are_counted_from_one():
 
 @pytest.mark.parametrize("name", landscapes.LANDSCAPES)
 def test_paths_are_a_figure_a_table_and_an_animation(name, tmp_path):
-    chosen = {"gradient descent": {"name": "sgd", "learning_rate": 0.001}, "Adam": {"name": "adam"}}
+    chosen = {
+        "gradient descent": {"name": "sgd", "learning_rate": 0.001},
+        "Adam": {"name": "adam", "learning_rate": 0.1},
+    }
     found = landscapes.draw_paths(name, tmp_path, optimizers=chosen, steps=12)
     assert [path.name for path in found.files] == [f"{name}.png", f"{name}.csv", f"{name}.gif"]
     assert len(drawn(found).splitlines()) == 1 + 2 * 12
