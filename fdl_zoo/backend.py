@@ -22,11 +22,24 @@ def load(verbose: bool = False) -> Any:
     """
     if "tensorflow" not in sys.modules and not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with silenced(), _uncollected():
+        with silenced():
             return _load()
     return _load()
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from looking, again and again, through all that an import makes, which stays."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_uncollected()
 def _load() -> Any:
     import keras
     import tensorflow as tf
@@ -43,21 +56,6 @@ def _load() -> Any:
     import fdl_zoo.training.losses  # noqa: F401 -- all three register what files name with Keras
 
     return keras
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from looking, again and again, through all that an import makes, which stays.
-
-    It is a seventh of the time that importing Keras and TensorFlow takes.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _grow_memory(tf: Any, gpu: Any) -> None:

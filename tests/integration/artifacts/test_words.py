@@ -9,8 +9,6 @@ from fdl_zoo.artifacts.adapted import adapted
 from fdl_zoo.artifacts.interface import FILE, Interface
 from fdl_zoo.training.progress import Silent
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

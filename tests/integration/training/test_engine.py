@@ -169,7 +169,7 @@ def test_a_step_is_traced_once_and_by_xla_once_for_each_length(jit, count, trace
 
 
 def test_no_python_source_is_rewritten_for_a_trace(monkeypatch):
-    """It takes two seconds of a process's first trace; Keras's own `fit` does not do it either."""
+    """It would be most of a process's first trace; Keras's own `fit` does not do it either."""
     from tensorflow.python.autograph.impl import api
 
     rewritten, convert = [], api._convert_actual

@@ -8,8 +8,6 @@ import fdl_zoo as fdl
 from fdl_zoo import catalogue
 from fdl_zoo.training.progress import Silent
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 BOOK_SIZED = ("alexnet", "vgg", "vgg11", "vgg16")  # tens of millions of weights: minutes and gigabytes each
 NAMES = [
     pytest.param(name, marks=pytest.mark.long if name in BOOK_SIZED else ())

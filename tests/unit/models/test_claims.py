@@ -124,7 +124,7 @@ def test_a_relu_on_the_logits_loses_classes():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "gap", "spread"),
-    [({"l2": 0.01}, 0.267, 0.014), ({"max_norm": 0.7}, 0.226, 0.010), ({"dropout": 0.5}, 0.278, 0.028)],
+    [({"l2": 0.01}, 0.267, 0.014), ({"max_norm": 0.7}, 0.226, 0.010), ({"dropout": 0.5}, 0.286, 0.030)],
     ids=str,
 )
 def test_regularization_narrows_the_gap_on_a_small_training_split(options, gap, spread):
