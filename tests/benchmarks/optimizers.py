@@ -1,13 +1,14 @@
 """Step times of the first-order optimizers, interleaved in one run: `python tests/benchmarks/optimizers.py`.
 
 Without jit: one update of ours against Keras's of the same name, and against our own pure functions where a kernel of
-TensorFlow takes their place (at most 1 is wanted of both). With jit: a step (forward, backward, update) of a compiled
-block of eight against forward and backward alone in such a block (at most 1.05). On 784-256-256-10, and on a net of 50
-variables.
+TensorFlow takes their place (at most 1 is wanted of both). With jit: a step (forward, backward, update) against forward
+and backward alone (at most 1.05), each in a compiled call of its own, and in a block of eight as the engine runs them.
+On 784-256-256-10, and on a net of 50 variables.
 """
 
 import time
 from collections.abc import Callable
+from functools import partial
 from unittest.mock import patch
 
 import keras
@@ -22,7 +23,7 @@ from fdl_zoo.optimizers import _kernels
 
 PAIRS = {"sgd": "SGD", "momentum": "SGD", "adagrad": "Adagrad", "rmsprop": "RMSprop", "adam": "Adam"}
 WITHOUT_KERNEL = ("sgd",)
-ROUNDS, CALLS, STEPS = 40, 8, 8
+ROUNDS, CALLS, BLOCK = 40, 8, 8
 
 
 def mlp() -> keras.Model:
@@ -93,10 +94,10 @@ def pure_update(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Ca
     return step
 
 
-def whole_step(model: keras.Model, optimizer: keras.optimizers.Optimizer | None) -> Callable[[], object]:
-    """A block of steps with jit, as the engine runs them: forward and backward, and the update where there is one."""
-    x = tf.random.normal((STEPS, 100, *model.input_shape[1:]), seed=1)
-    y = tf.random.uniform((STEPS, 100), 0, 10, tf.int64, seed=1)
+def whole_steps(model: keras.Model, optimizer: keras.optimizers.Optimizer | None, steps: int) -> Callable[[], object]:
+    """Steps in one call with jit: forward and backward, and the update where there is an optimizer."""
+    x = tf.random.normal((steps, 100, *model.input_shape[1:]), seed=1)
+    y = tf.random.uniform((steps, 100), 0, 10, tf.int64, seed=1)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     variables = model.trainable_variables
     if optimizer:
@@ -114,7 +115,9 @@ def whole_step(model: keras.Model, optimizer: keras.optimizers.Optimizer | None)
             return index + 1, [value]
 
         start = [tf.zeros(())] if optimizer else [tf.zeros(variable.shape) for variable in variables]
-        return tf.while_loop(lambda index, _: index < STEPS, step, (tf.constant(0), start))[1]
+        if steps == 1:
+            return step(tf.constant(0), start)[1]
+        return tf.while_loop(lambda index, _: index < steps, step, (tf.constant(0), start))[1]
 
     return block
 
@@ -131,22 +134,24 @@ def plain_row(build: Callable[[], keras.Model], name: str) -> list[str]:
     return [*row, f"{times['pure']:.3f}", at_most(times["ours"] / times["pure"], 1)]
 
 
-def jit_row(build: Callable[[], keras.Model], name: str) -> list[str]:
+def jit_row(steps: int, build: Callable[[], keras.Model], name: str) -> list[str]:
     """Steps with jit: ours, Keras's, forward and backward alone, and the ratios of the first two to the last."""
     blocks = {"ours": ours(name), "keras": keras_own(name), "bare": None}
-    times = interleaved({each: whole_step(build(), optimizer) for each, optimizer in blocks.items()})
-    row = [f"{times[each] / STEPS:.3f}" for each in blocks]
+    times = interleaved({each: whole_steps(build(), optimizer, steps) for each, optimizer in blocks.items()})
+    row = [f"{times[each] / steps:.3f}" for each in blocks]
     return [*row, at_most(times["ours"] / times["bare"], 1.05), f"{times['keras'] / times['bare']:.3f}"]
 
 
+JIT_COLUMNS = ("ours", "Keras's", "forward + backward", "ours / that", "Keras's / that")
 TABLES = {
     "an update without jit": (plain_row, ("ours", "Keras's", "ours / Keras's", "pure function", "kernel / pure")),
-    "a step with jit": (jit_row, ("ours", "Keras's", "forward + backward", "ours / that", "Keras's / that")),
+    "a step with jit in a call of its own": (partial(jit_row, 1), JIT_COLUMNS),
+    f"a step with jit in a block of {BLOCK}": (partial(jit_row, BLOCK), JIT_COLUMNS),
 }
 
 
 def main() -> None:
-    """Measure and print two tables per network."""
+    """Measure and print three tables per network."""
     for build in (mlp, deep):
         for title, (row, columns) in TABLES.items():
             table = Table(title=f"{build.__name__}: {build.__doc__} Milliseconds of {title}, and ratios.")
