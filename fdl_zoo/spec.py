@@ -116,7 +116,7 @@ class RunSpec(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31)
     devices: str | None = None
     strategy: Literal["auto", "mirrored", "multiworker"] = "auto"
-    workers: int | None = Field(None, ge=1)
+    workers: int | None = Field(None, ge=1, le=64)  # each is a process with TensorFlow on this machine
     precision: Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit: bool | None = None
     block: int | None = Field(None, ge=1)

@@ -68,6 +68,7 @@ def embedded(
     from sklearn.manifold import TSNE
 
     hidden = outputs_of(model, {"hidden": layer}, x)["hidden"].reshape(len(x), -1)
+    hidden = hidden.astype(np.float32, copy=False)  # scikit-learn has no bfloat16
     targets = np.asarray(y).reshape(len(x), -1)[:, 0]
     if method == "pca":
         points = PCA(2, random_state=seed).fit_transform(hidden)

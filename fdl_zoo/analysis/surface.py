@@ -17,6 +17,7 @@ from fdl_zoo.errors import InvalidData, InvalidOption
 from fdl_zoo.tracking.folder import ROOT
 
 Progress = Callable[[int, int], None]
+MOST_POINTS = 1_000_000
 
 
 def _silent(done: int, total: int) -> None:
@@ -188,8 +189,13 @@ def _check(
         )
     if points < 2 or resolution < 2:
         raise InvalidOption(f"A line of {points} points or a plane of {resolution} cannot be drawn: give at least 2.")
-    if extent <= 0:
-        raise InvalidOption(f"extent cannot be {extent:g}: it is greater than 0.")
+    if points > MOST_POINTS or resolution**2 > MOST_POINTS:
+        raise InvalidOption(
+            f"A line of {points} points or a plane of {resolution} by {resolution} cannot be drawn: at most"
+            f" {MOST_POINTS:,} losses are computed for either."
+        )
+    if not 0 < extent < np.inf:
+        raise InvalidOption(f"extent cannot be {extent:g}: it is a number greater than 0, for example 1.")
     if plane not in (None, "random", "path"):
         raise InvalidOption(f"plane cannot be {plane!r}: it is random or path.")
     if through and (len(through) != 2 or plane):

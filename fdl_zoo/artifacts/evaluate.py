@@ -177,6 +177,5 @@ def split_metrics(model: Any, data: Dataset, split: str) -> dict[str, float]:
         def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
             return part.take(np.arange(index * BATCH, min((index + 1) * BATCH, len(part))))
 
-    model.steps_per_execution = 1
     found = model.evaluate(Examples(), verbose=0, return_dict=True)
     return {name: float(value) for name, value in found.items()}

@@ -52,10 +52,9 @@ class TerminateOnNaN(Resumable, keras.callbacks.Callback):
 
     def _steps_since(self, batch: int) -> int:
         """Steps from the first loss that is not finite to the end of the block, where one call runs several steps."""
-        losses = getattr(getattr(self.model.train_function, "__self__", None), "losses", ())
-        wrong = [step for step, loss in enumerate(losses) if not math.isfinite(loss)]
-        whole = getattr(self.model, "steps_per_execution", 1)
-        return whole - 1 - wrong[0] if wrong else 0
+        engine = getattr(self.model.train_function, "__self__", None)
+        wrong = [step for step, loss in enumerate(getattr(engine, "losses", ())) if not math.isfinite(loss)]
+        return engine.block - 1 - wrong[0] if wrong else 0
 
     def _check(self, metric: str, logs: Mapping[str, Any] | None, step: int | None) -> None:
         value = (logs or {}).get(metric)

@@ -79,7 +79,7 @@ def find_lr(
     low: float = 1e-6,
     high: float = 10.0,
     steps: int = 300,
-    smoothing: float = 8.0,
+    smoothing: float | None = None,
     data_dir: str | None = None,
     root: str | Path = ROOT,
     say: Callable[[str], None] = print,
@@ -96,7 +96,8 @@ def find_lr(
         low: The first rate.
         high: The last rate; the test ends earlier where the loss diverges.
         steps: How many steps there are from one to the other.
-        smoothing: Standard deviation of the moving average's weights, in steps.
+        smoothing: Standard deviation of the moving average's weights, in steps; None for 8, or an eighth of fewer than
+            64 steps.
         data_dir: Where prepared sets lie.
         root: The folder that the test is recorded in.
         say: Receives sentences for the user.
@@ -106,6 +107,7 @@ def find_lr(
         ZooError: A value is wrong, or the optimizer has no learning rate; nothing has been written then.
         TrainingFailed: The loss was never finite.
     """
+    smoothing = min(8.0, steps / 8) if smoothing is None else smoothing
     _check(low, high, steps, smoothing)
     resolved = resolve(make_layers(model, data, optimizer, None, None, config, settings, values), data_dir)
     spec = resolved.spec

@@ -172,7 +172,7 @@ class _Study:
     def run(self, count: int, jobs: int, root: Path) -> Search:
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of an interrupted trial with its trace
         spec = self.base.spec
         study = optuna.create_study(
             direction="maximize" if higher_is_better(self.monitor) else "minimize",

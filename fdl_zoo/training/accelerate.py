@@ -153,11 +153,8 @@ def install(
     length, compiled = as_first_worker(model.distribute_strategy, choice.block, choice.jit)
     choice = replace(choice, block=length, jit=bool(compiled))
     if engine is None or engine.jit != choice.jit:
-        engine = None
         Engine(model, choice.jit)
-    # Keras has one length of blocks for training and evaluation.
-    model.steps_per_execution = choice.block if engine is None else min(choice.block, model.steps_per_execution)
-    return Feed(batches, model, choice.resident), choice
+    return Feed(batches, model, choice.block, choice.resident), choice
 
 
 def _is_own(callback: keras.callbacks.Callback, name: str) -> bool:

@@ -88,7 +88,8 @@ def restore(model: keras.Model, state: State, names: tuple[str, ...] = ("variabl
         InvalidData: The state is of another model or optimizer.
     """
     with model.distribute_strategy.scope():
-        model.optimizer.build(model.trainable_variables)
+        if not model.optimizer.built:  # a LossScaleOptimizer that is built again makes more variables
+            model.optimizer.build(model.trainable_variables)
         for name in names:
             variables, values = parts(model)[name], getattr(state, name)
             shapes = [tuple(each.shape) for each in variables], [each[0].shape for each in values]

@@ -7,7 +7,6 @@ gathers its batch from data on the device and calls the model's own `train_step`
 import functools
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,20 +27,19 @@ class Engine:
 
     Attributes:
         losses: The loss of every step of the latest training block [steps], each the mean over its batch.
+        block: The steps that Keras counts for that block, also where it was the epoch's last and had fewer.
     """
 
     def __init__(self, model: keras.Model, jit: bool) -> None:
         self.model, self.jit = model, jit
-        self.losses = np.zeros(0)
+        self.losses, self.block = np.zeros(0), 1
         model.make_train_function(force=True)
         model.make_test_function(force=True)
-        with one_step_at_a_time(model):
-            model.make_predict_function(force=True)
-        self._stock = {"train": model.train_function, "test": model.test_function, "predict": model.predict_function}
+        self._stock = {"train": model.train_function, "test": model.test_function}
         self._loops = {"train": Loop(model, model.train_step, jit), "test": Loop(model, model.test_step, jit)}
         # Data on the device, as long as somebody has their feed.
         self._placed: WeakKeyDictionary[Feed, Any] = WeakKeyDictionary()
-        model.train_function, model.test_function, model.predict_function = self.train, self.test, self.predict
+        model.train_function, model.test_function = self.train, self.test
 
     @staticmethod
     def of(model: keras.Model) -> "Engine | None":
@@ -58,7 +56,9 @@ class Engine:
     def train(self, iterator: Any) -> Any:
         """Train on the next block; Keras calls it with an iterator, and one that is not ours goes to Keras's own."""
         if not isinstance(iterator, Epoch):
+            self.losses, self.block = np.zeros(0), self.model.steps_per_execution
             return self._by_keras("train", iterator)
+        self.block = iterator.feed.length
         logs, self.losses = self._run("train", iterator)
         return logs
 
@@ -68,14 +68,8 @@ class Engine:
             return self._by_keras("test", iterator)
         return self._run("test", iterator)[0]
 
-    def predict(self, batches: list[Any]) -> Any:
-        """The outputs of some batches by Keras's own function, which would make one graph of all of them."""
-        with one_step_at_a_time(self.model):
-            outputs = [self._stock["predict"]([batch]) for batch in batches]
-        return keras.tree.map_structure(lambda *parts: tf.concat(parts, axis=0), *outputs)
-
     def _by_keras(self, kind: str, iterator: Any) -> Any:
-        """As many batches as a block has, one by one: Keras's blocks fail on several replicas (keras #19246)."""
+        """As many batches as Keras's blocks have, one by one: those fail on several replicas (keras #19246)."""
         batches = itertools.islice(_drawn(iterator), self.model.steps_per_execution)
         first = next(batches, None)
         if first is None:
@@ -105,16 +99,6 @@ def _drawn(iterator: Any) -> Iterator[Any]:
         return
     while (batch := iterator.get_next_as_optional()).has_value():
         yield batch.get_value()
-
-
-@contextmanager
-def one_step_at_a_time(model: keras.Model) -> Iterator[None]:
-    """Let Keras's own functions take one batch per call, whatever the length of the engine's blocks."""
-    block, model.steps_per_execution = model.steps_per_execution, 1
-    try:
-        yield
-    finally:
-        model.steps_per_execution = block
 
 
 class Loop:

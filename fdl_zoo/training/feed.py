@@ -1,5 +1,6 @@
 """Feeds `fit` and `evaluate` with blocks of steps: indices into data that stay on the device, or are streamed."""
 
+import inspect
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,16 @@ from fdl_zoo.training.strategy import Undivided
 def count_examples(data: tuple[Any, ...]) -> int:
     """How many examples a batch or a whole split has."""
     return len(keras.tree.flatten(data)[0])
+
+
+def _runs_blocks(model: keras.Model) -> bool:
+    """Whether the train function is an engine's; after `compile` it is Keras's own, which takes batch by batch."""
+    return hasattr(getattr(model.train_function, "__self__", None), "losses")
+
+
+def _divisor(steps: int, most: int) -> int:
+    """The largest divisor of `steps` up to `most`: whole blocks end where the steps that were asked for end."""
+    return next(each for each in range(min(steps, most), 0, -1) if steps % each == 0)
 
 
 @dataclass(frozen=True)
@@ -44,12 +55,17 @@ class Feed(DataAdapter):
 
     Args:
         batches: The order of examples and where they come from.
-        model: Whose `steps_per_execution` is the length of a block.
+        model: The accelerated model.
+        block: Steps per compiled call.
         resident: Keep the whole split on the device; else each block is read while the one before it is computed.
+
+    Attributes:
+        length: Steps per call in the present epoch: `block`, or fewer where `fit` is given a number of steps.
     """
 
-    def __init__(self, batches: Batches, model: keras.Model, resident: bool) -> None:
+    def __init__(self, batches: Batches, model: keras.Model, block: int, resident: bool) -> None:
         self.batches, self.model = batches, model
+        self.block = self.length = block
         self.done = (0, 0)
         self.data: tuple[Any, ...] | None = None
         if resident:
@@ -65,10 +81,21 @@ class Feed(DataAdapter):
         epoch, steps = self.done
         return steps if self.batches.epoch == epoch else 0
 
-    @property
-    def block(self) -> int:
-        """Steps per compiled call."""
-        return self.model.steps_per_execution
+    def on_epoch_begin(self) -> None:
+        """Let Keras count in blocks, for this data alone; it calls this where it begins to count.
+
+        Its `steps_per_execution` holds for all data of a model: arrays and generators would be read beyond the steps
+        that `fit`, `evaluate` or `predict` are asked for. So it is set where only this epoch's steps are counted: in
+        the iterator over them, which Keras hands to nobody, and which is found as the caller of this method.
+        """
+        if not _runs_blocks(self.model):
+            return
+        frame = inspect.currentframe()
+        assert frame is not None
+        assert frame.f_back is not None
+        counting = frame.f_back.f_locals["self"]
+        self.length = _divisor(counting.steps_per_epoch, self.block) if counting.steps_per_epoch else self.block
+        counting.steps_per_execution = self.length
 
     @property
     def num_batches(self) -> int:
@@ -129,7 +156,7 @@ class Epoch(Iterator):
         return self._resident(steps) if self.feed.data is not None else self._read(steps)
 
     def _next_steps(self, start: int) -> range:
-        return range(start, min(start + self.feed.block, len(self.feed.batches)))
+        return range(start, min(start + self.feed.length, len(self.feed.batches)))
 
     def _to_do(self, steps: range) -> range:
         return range(max(steps.start, self.feed.first_step), steps.stop)
@@ -141,7 +168,7 @@ class Epoch(Iterator):
     @property
     def _length(self) -> int:
         """Steps that each block has room for, so that all have one shape."""
-        return min(self.feed.block, len(self.feed.batches))
+        return min(self.feed.length, len(self.feed.batches))
 
     def _resident(self, steps: range) -> list[Block]:
         feed = self.feed

@@ -37,7 +37,7 @@ class Callbacks(keras.callbacks.CallbackList):
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Hand on the beginning of a block."""
-        self._skips = self.feed.first_step >= min(batch + self.feed.block, self.feed.num_batches)
+        self._skips = self.feed.first_step >= min(batch + self.feed.length, self.feed.num_batches)
         if not self._skips:
             super().on_train_batch_begin(batch, logs)
 

@@ -1,5 +1,6 @@
 """What a person sees of a run: a bar on a terminal, a plain line per epoch in a pipe, or nothing."""
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
@@ -64,8 +65,12 @@ class Lines(Silent):
         self._epochs = 0
 
     def say(self, text: str) -> None:
-        """Print the sentence at once."""
-        print(text, file=self.stream, flush=True)
+        """Print the sentence at once; where its reader has gone, as `| head` does, training goes on in silence."""
+        try:
+            print(text, file=self.stream, flush=True)
+        except BrokenPipeError:
+            # The stream holds what it could not write, and would try again at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
     def begin(self, epochs: int, steps: int) -> None:
         """Remember how many epochs there are."""

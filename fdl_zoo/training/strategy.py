@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from fdl_zoo.errors import InvalidOption
 
+MOST_CPUS = 64  # logical ones: each has threads of its own, and thousands start for minutes
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -211,6 +213,11 @@ def _parse(devices: str) -> tuple[str, ...]:
 def _split_cpu(names: tuple[str, ...]) -> None:
     """Make as many logical CPUs as are named; possible only until TensorFlow starts its devices."""
     wanted = 1 + max((int(name[4:]) for name in names if name.startswith("CPU:")), default=0)
+    if wanted > MOST_CPUS:
+        raise InvalidOption(
+            f"The device cpu:{wanted - 1} cannot be made: of one machine's processors TensorFlow makes {MOST_CPUS}"
+            f" logical CPUs at most, cpu:0 to cpu:{MOST_CPUS - 1}."
+        )
     physical = tf.config.list_physical_devices("CPU")[0]
     logical = tf.config.get_logical_device_configuration(physical) or [None]
     if wanted <= len(logical):
