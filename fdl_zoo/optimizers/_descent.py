@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
+from fdl_zoo.errors import InvalidOption
 from fdl_zoo.optimizers import _line_search as line_search
 from fdl_zoo.optimizers._line_search import Rules, Search, choose
 
@@ -92,6 +93,16 @@ class Pair(NamedTuple):
     curvature: tf.Tensor
     kept: tf.Tensor
     number: tf.Tensor
+
+
+def check_search(c1: float, c2: float) -> None:
+    """Refuse a search that no step can end.
+
+    Raises:
+        InvalidOption: It is not 0 < c1 < c2 < 1.
+    """
+    if not 0 < c1 < c2 < 1:
+        raise InvalidOption(f"c1={c1} and c2={c2} cannot be: a strong-Wolfe search needs 0 < c1 < c2 < 1.")
 
 
 class Direction(Protocol):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from fdl_zoo.errors import InvalidOption
 from fdl_zoo.optimizers._descent import Pair
 from fdl_zoo.optimizers._line_search import Search
 
@@ -28,11 +29,18 @@ class LimitedMemory:
         memory: m, how many pairs are remembered.
         c1: Decrease that a step must bring, as a share of what the slope promises.
         c2: Slope that a step may leave, as a share of the slope before it.
+
+    Raises:
+        InvalidOption: `memory` is less than 1.
     """
 
     memory: int = 10
     c1: float = 1e-4
     c2: float = 0.9
+
+    def __post_init__(self) -> None:
+        if self.memory < 1:
+            raise InvalidOption(f"memory={self.memory} cannot be: L-BFGS remembers at least one step.")
 
     def row_shapes(self, count: int) -> tuple[tuple[int, ...], ...]:
         """S above Y in one matrix, each a ring of m rows."""

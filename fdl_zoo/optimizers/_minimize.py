@@ -65,8 +65,8 @@ def minimize(
         The minimum, the counts and the reason for stopping.
 
     Raises:
-        InvalidOption: The method or an option is unknown.
-        InvalidData: `x0` is neither float32 nor float64.
+        InvalidOption: The method or an option is unknown, or an option is out of range.
+        InvalidData: `x0` is neither float32 nor float64, or empty.
     """
     if method not in METHODS:
         raise InvalidOption(f"There is no method {method!r}: choose one of {', '.join(METHODS)}.")
@@ -75,9 +75,12 @@ def minimize(
         if option not in known:
             raise InvalidOption(f"{method} has no option {option!r}: it has {', '.join(known)}.")
     direction = METHODS[method](**options)
+    descent.check_search(direction.c1, direction.c2)
     x0 = tf.convert_to_tensor(x0)
     if x0.dtype not in (tf.float32, tf.float64):
         raise InvalidData(f"A point of dtype {x0.dtype.name} cannot be minimized from: give float32 or float64.")
+    if not x0.shape.num_elements():
+        raise InvalidData(f"A point of shape {tuple(x0.shape)} cannot be minimized from: it has no numbers in it.")
     limits = descent.Limits(tolerance, max_evaluations)
 
     def run(start: tf.Tensor) -> Minimum:

@@ -46,8 +46,7 @@ class QuasiNewton(BaseOptimizer):
 
     def __init__(self, tolerance: float, max_evaluations: int | None, c1: float, c2: float, **base: Any) -> None:
         _refuse(type(self).__name__, base)
-        if not 0 < c1 < c2 < 1:
-            raise InvalidOption(f"c1={c1} and c2={c2} cannot be: a strong-Wolfe search needs 0 < c1 < c2 < 1.")
+        descent.check_search(c1, c2)
         super().__init__(
             learning_rate=1.0, **{key: value for key, value in base.items() if key not in _WITHOUT_MEANING}
         )

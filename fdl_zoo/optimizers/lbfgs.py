@@ -5,7 +5,6 @@ from typing import Any
 import tensorflow as tf
 
 from fdl_zoo.card import Card, Recipe
-from fdl_zoo.errors import InvalidOption
 from fdl_zoo.optimizers._base import register
 from fdl_zoo.optimizers._limited_memory import LimitedMemory
 from fdl_zoo.optimizers._quasi_newton import QuasiNewton
@@ -42,9 +41,7 @@ class LBFGS(QuasiNewton):
         **base: Any,
     ) -> None:
         super().__init__(tolerance, max_evaluations, c1, c2, **base)
-        if memory < 1:
-            raise InvalidOption(f"memory={memory} cannot be: L-BFGS remembers at least one step.")
-        self.memory = memory
+        self.memory = LimitedMemory(memory).memory
 
     def direction(self, count: int, dtype: tf.DType) -> LimitedMemory:
         """The direction from the last `memory` steps."""

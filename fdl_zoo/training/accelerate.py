@@ -40,9 +40,10 @@ def accelerate(
 
     Args:
         model: Compiled; its own `train_step` is used.
-        x: Inputs [examples, ...], a list or dictionary of them, or a `Split`.
-        y: Targets, likewise; None where the model needs none.
-        sample_weight: A weight per example [examples]; it takes the place of `fit`'s, and of `class_weight`.
+        x: Inputs [examples, ...], a list or dictionary of them, or a `Split`, which has targets and weights itself.
+        y: Targets, likewise; None where the model needs none. All that `fit` takes beside `x` belongs here: given a
+            feed, it looks at none of its own `y`, `sample_weight`, `class_weight`, `batch_size` and `shuffle`.
+        sample_weight: A weight per example [examples].
         batch_size: Examples per step; `full` takes all in each step, or, where the optimizer accumulates gradients over
             K steps, all in K steps, cut into K micro-batches.
         shuffle: Draw a new order each epoch from `seed`; give False for validation and test data.
@@ -53,11 +54,18 @@ def accelerate(
         callbacks: Those that `fit` will be given: if one looks at every batch, a block is one step.
 
     Raises:
-        InvalidOption: The model is not compiled, or jit is asked for on several replicas.
-        InvalidData: The data are empty, or inputs, targets and weights differ in number.
+        InvalidOption: The model is not compiled, a number is none, or jit is asked for on several replicas.
+        InvalidData: The data are empty or no arrays, or inputs, targets and weights differ in number.
     """
+    if not isinstance(model, keras.Model):
+        raise InvalidOption(f"A {type(model).__name__} cannot be accelerated: give a compiled keras.Model.")
     if not model.compiled:
         raise InvalidOption("The model cannot be accelerated: it is not compiled; call `compile` first.")
+    _check_count("batch_size", batch_size, "full")
+    _check_count("steps", steps)
+    _check_count("block", block, None)
+    if isinstance(x, Split) and not (y is None and sample_weight is None):
+        raise InvalidData("A Split cannot have targets or weights beside it: it has its own; leave y out.")
     split = x if isinstance(x, Split) else Arrays(x, y, sample_weight)
     parts = accumulated_steps(model) if batch_size == "full" else 1
     if len(split.take(np.arange(0))) < 2 and max(parts, model.distribute_strategy.num_replicas_in_sync) > 1:
@@ -83,6 +91,30 @@ def accumulated_steps(model: keras.Model) -> int:
     return getattr(model.optimizer, "gradient_accumulation_steps", None) or 1
 
 
+def _array(given: Any) -> np.ndarray:
+    """An array as `fit` takes it: floating-point numbers of Keras's type.
+
+    Raises:
+        InvalidData: It is no array of examples.
+    """
+    array = np.asarray(given)
+    if array.ndim == 0:
+        raise InvalidData(
+            f"The data cannot have a {type(given).__name__} in it: give arrays [examples, ...], structures of them, or"
+            " a Split."
+        )
+    floating = np.issubdtype(array.dtype, np.floating)
+    return array.astype(keras.config.floatx(), copy=False) if floating else array
+
+
+def _check_count(name: str, value: Any, *others: Any) -> None:
+    """Refuse what is neither a whole number above 0 nor one of some other values; a boolean is no number."""
+    if value in others or (isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1):
+        return
+    further = "".join(f", or {each}" for each in others)
+    raise InvalidOption(f"{name} cannot be {value!r}: it is a whole number from 1{further}.")
+
+
 class Arrays(Split):
     """What Keras's `fit` takes, in memory: inputs, targets and weights, each an array or a structure of arrays.
 
@@ -99,7 +131,7 @@ class Arrays(Split):
         if y is None and sample_weight is not None:
             raise InvalidData("The data cannot have weights without targets: give y too.")
         given = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
-        self.parts = keras.tree.map_structure(np.asarray, given if isinstance(given, tuple) else (given,))
+        self.parts = keras.tree.map_structure(_array, given if isinstance(given, tuple) else (given,))
         inputs, *others = ({len(array) for array in keras.tree.flatten(part)} for part in self.parts)
         for counts, noun in zip([inputs, *others], ("inputs", "targets", "weights"), strict=False):
             if len(counts) > 1 or counts != inputs:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from fdl_zoo import catalogue, data_checks
 from fdl_zoo.data import Context, Dataset
 from fdl_zoo.errors import InvalidData
@@ -34,6 +36,9 @@ def build_model(
     model = catalogue.create_model(
         spec.model.name, input_shape=data.input_shape, num_outputs=data.num_outputs, **spec.model.options
     )
+    if not model.built:  # a model in a class of its own, which makes its weights when it is called
+        model(data.train.take(np.arange(1))[0])
+    _check_outputs(model, data, spec)
     if initialize is not None:
         initialize(model)
     freeze(model, spec.freeze)
@@ -47,6 +52,22 @@ def build_model(
         jit_compile=bool(spec.jit),
     )
     return model
+
+
+def _check_outputs(model: Any, data: Dataset, spec: RunSpec) -> None:
+    """Refuse a model whose outputs are not what the task needs, before a loss fails on them, or takes them for right.
+
+    Raises:
+        InvalidData: Their number is another.
+    """
+    if data.task == "objective" or spec.loss is not None or len(getattr(model, "outputs", None) or ()) != 1:
+        return
+    given = model.output_shape[-1] if len(model.output_shape) > 1 else 1
+    if given is not None and given != data.num_outputs:
+        raise InvalidData(
+            f"{spec.model.name} cannot train on {spec.data.name}: it gives {given} outputs per example, and"
+            f" {data.task} on this dataset needs {data.num_outputs}; build must give num_outputs of them."
+        )
 
 
 def _optimizer_options(spec: RunSpec, model: Any, data: Dataset, count: int | None) -> dict[str, Any]:

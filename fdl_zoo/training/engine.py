@@ -117,7 +117,7 @@ class Loop:
         # What Keras's own step logs is read from the metrics after the loop, which then carries no logs.
         self._carries_logs = self.replicas > 1 or not _is_stock(model)
         self._logs: Any = None
-        self._any_length: Any = None
+        self._any_length: dict[str, Any] = {}
         # Not the method itself, whose traces TensorFlow would count over all models, and warn that they are many.
         self._compiled = tf.function(functools.partial(self._run), jit_compile=jit, autograph=False)
 
@@ -241,13 +241,13 @@ class Loop:
         """
         if self.jit or not varying:
             return self.step
-        if self._any_length is None:
-            specs = keras.tree.map_structure(lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), batch)
+        specs = keras.tree.map_structure(lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), batch)
+        if str(specs) not in self._any_length:  # other data may have other shapes, types or parts
             attributes = {"_noinline": True}
-            self._any_length = tf.function(
+            self._any_length[str(specs)] = tf.function(
                 self.step, input_signature=[specs], autograph=False, experimental_attributes=attributes
             )
-        return self._any_length
+        return self._any_length[str(specs)]
 
     def _run(
         self, data: Any, rows: Any, weights: Any, count: tf.Tensor, logs: Any, varying: bool
