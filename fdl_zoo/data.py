@@ -94,6 +94,7 @@ class Dataset:
         task: `classification`, `binary`, `regression` or `objective`.
         class_names: A name per class, by index; empty where there are none.
         normalization: How raw units became `x`.
+        feature_names: A name per feature of an example that is a row of a table; empty elsewhere.
     """
 
     train: Split
@@ -104,6 +105,7 @@ class Dataset:
     task: str
     class_names: tuple[str, ...] = ()
     normalization: Normalization = Normalization()
+    feature_names: tuple[str, ...] = ()
 
     @property
     def splits(self) -> dict[str, Split]:

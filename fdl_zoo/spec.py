@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fdl_zoo.errors import InvalidOption, InvalidSpec
+
+_SCHEMES = ("", "file", "sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks", "databricks-uc", "uc")
 
 
 def _counts(value: Any) -> Any:
@@ -65,6 +69,21 @@ class TrackingSpec(BaseModel):
     log_every: int | None = Field(default=None, ge=1)
 
     _counted = field_validator("log_every", mode="before")(_counts)
+
+    @field_validator("uri")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        """What no store answers to would be tried again by every later command."""
+        if value is None:
+            return value
+        parts = urlsplit(value)
+        known = (
+            parts.scheme.partition("+")[0] in _SCHEMES
+            or parts.scheme in entry_points(group="mlflow.tracking_store").names
+        )
+        if not known or (parts.scheme in ("http", "https") and not parts.hostname):
+            raise ValueError("it is http://HOST:PORT, sqlite:///PATH, or another address that MLflow takes")
+        return value
 
 
 class RunSpec(BaseModel):

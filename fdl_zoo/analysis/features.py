@@ -9,6 +9,7 @@ import numpy as np
 from fdl_zoo import backend
 from fdl_zoo.analysis.finished import FinishedRun, open_run
 from fdl_zoo.errors import InvalidData, InvalidOption
+from fdl_zoo.pixels import as_bytes
 from fdl_zoo.tracking.folder import ROOT
 
 EXAMPLES = 256  # test images over which the effect of a shift is averaged
@@ -174,8 +175,9 @@ def _read(path: Path, subject: FinishedRun) -> np.ndarray:
         raise InvalidData(f"{path} cannot be given: the model takes {channels} channels, and an image has 1 or 3.")
     try:
         with Image.open(path) as opened:
-            pixels = np.asarray(opened.convert("L" if channels == 1 else "RGB").resize((width, height)), np.float64)
-    except (UnidentifiedImageError, OSError, ValueError) as error:
+            image = as_bytes(opened, path).convert("L" if channels == 1 else "RGB")
+            pixels = np.asarray(image.resize((width, height)), np.float64)
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise InvalidData(f"The image {path} cannot be read: {error}.") from None
     train = subject.data.train
     raw = subject.data.normalization.invert(train.take(np.arange(min(1000, len(train))))[0])

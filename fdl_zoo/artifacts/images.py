@@ -20,6 +20,7 @@ import numpy as np
 
 from fdl_zoo.data import Normalization
 from fdl_zoo.errors import InvalidData
+from fdl_zoo.pixels import as_bytes
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 MOST_PIXELS = 100_000_000  # of a larger image the uncompressed pixels would fill the memory
@@ -128,7 +129,7 @@ def _pixels(path: Path, mode: str) -> np.ndarray:
                 raise InvalidData(
                     f"The image {path} cannot be read: {image.width} x {image.height} pixels are too many; shrink it."
                 )
-            image = ImageOps.exif_transpose(image)
+            image = as_bytes(ImageOps.exif_transpose(image), path)
             if image.has_transparency_data:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

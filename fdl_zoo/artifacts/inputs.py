@@ -26,7 +26,13 @@ class Example(NamedTuple):
     raw: np.ndarray
 
 
-def read_file(path: Path, shape: tuple[int | None, ...], images: Images | None, invert: bool | None) -> list[Example]:
+def read_file(
+    path: Path,
+    shape: tuple[int | None, ...],
+    images: Images | None,
+    invert: bool | None,
+    feature_names: tuple[str, ...] = (),
+) -> list[Example]:
     """The examples of a file.
 
     Args:
@@ -34,6 +40,7 @@ def read_file(path: Path, shape: tuple[int | None, ...], images: Images | None, 
         shape: That of one example; None where any length will do.
         images: What training images have in common; None where the model takes no images.
         invert: Of images: whether black and white change places.
+        feature_names: The columns of the table that the model was trained on, by which those of a table are found.
 
     Raises:
         InvalidData: It cannot be read, or does not fit the shape; the message names the file.
@@ -48,7 +55,7 @@ def read_file(path: Path, shape: tuple[int | None, ...], images: Images | None, 
     if suffix == ".npy":
         return _several(path, _array(path), shape)
     if suffix == ".csv":
-        return _several(path, _table(path, shape), shape)
+        return _several(path, _table(path, shape, feature_names), shape)
     raise InvalidData(f"{path} cannot be predicted: give an image ({', '.join(SUFFIXES)}), a .npy or a .csv file.")
 
 
@@ -93,18 +100,24 @@ def _unflattened(values: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarra
     return values.reshape(len(values), *(size or 0 for size in shape))
 
 
-def _table(path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
-    """A CSV file's numbers [rows, columns]; a first line of names is left out, and so is a last column too many."""
+def _table(path: Path, shape: tuple[int | None, ...], feature_names: tuple[str, ...]) -> np.ndarray:
+    """A CSV file's numbers [rows, columns]: those columns that the model was trained on, if both have their names.
+
+    Without names columns go by their places; a last column too many is left out, as is a first line of names.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = [row for row in csv.reader(stream) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidData(f"{path} cannot be read as CSV: {error}; save it as UTF-8 text with commas.") from error
     first = 1
-    if rows and not all(_is_number(cell) for cell in rows[0]):
+    header = [cell.strip() for cell in rows[0]] if rows else []
+    if (feature_names and {*feature_names} <= {*header}) or not all(_is_number(cell) for cell in header):
         rows, first = rows[1:], 2
     if not rows or len({len(row) for row in rows}) != 1:
         raise InvalidData(f"{path} cannot be predicted: it needs rows of equally many numbers.")
+    if feature_names and first == 2:
+        rows = _columns(path, header, rows, feature_names)
     expected = None if None in shape else int(np.prod([size or 0 for size in shape]))
     if expected is not None and len(rows[0]) == expected + 1:  # the target, as in a table for training
         rows = [row[:-1] for row in rows]
@@ -115,6 +128,20 @@ def _table(path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
             raise InvalidData(f"{path} cannot be predicted: row {number} has {wrong!r} in a number's place.")
         values.append([float(cell) for cell in row])
     return np.array(values)
+
+
+def _columns(path: Path, header: list[str], rows: list[list[str]], names: tuple[str, ...]) -> list[list[str]]:
+    """The columns of these names, in this order."""
+    if len(header) != len(rows[0]):
+        raise InvalidData(f"{path} cannot be predicted: it has {len(header)} column names and rows of {len(rows[0])}.")
+    missing = [name for name in names if name not in header]
+    if missing:
+        raise InvalidData(
+            f"{path} cannot be predicted: it has no column {missing[0]!r}; the model was trained on"
+            f" {', '.join(names)}, and this file has {', '.join(header)}."
+        )
+    places = [header.index(name) for name in names]
+    return [[row[place] for place in places] for row in rows]
 
 
 def _is_number(cell: str) -> bool:

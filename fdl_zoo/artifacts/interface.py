@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -28,6 +29,7 @@ class Interface:
         normalization: How raw units become the model's inputs.
         example: A few raw training examples [examples, ...], float32.
         images: What training images have in common; None where examples are no images.
+        feature_names: The columns of the table that the model was trained on; empty where it was none.
     """
 
     task: str
@@ -35,6 +37,7 @@ class Interface:
     normalization: Normalization
     example: np.ndarray
     images: Images | None = None
+    feature_names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, data: Dataset) -> "Interface":
@@ -43,7 +46,7 @@ class Interface:
         sample = data.train.take(np.arange(min(_SAMPLE if images else EXAMPLES, len(data.train))))[0]
         raw = raw_units(data, sample)
         found = Images.of(raw, data.normalization) if images else None
-        return cls(data.task, tuple(data.class_names), data.normalization, raw[:EXAMPLES], found)
+        return cls(data.task, tuple(data.class_names), data.normalization, raw[:EXAMPLES], found, data.feature_names)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -56,6 +59,7 @@ class Interface:
             "task": self.task,
             "class_names": list(self.class_names),
             "images": self.images.as_dict() if self.images else None,
+            "feature_names": list(self.feature_names),
         }
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
@@ -83,10 +87,11 @@ class Interface:
                 about = json.loads(str(stored["about"]))
                 images = Images.from_dict(about["images"]) if about["images"] else None
                 normalization = Normalization(stored["mean"], stored["scale"])
-                return cls(about["task"], tuple(about["class_names"]), normalization, stored["example"], images)
+                classes, features = (tuple(about.get(name, ())) for name in ("class_names", "feature_names"))
+                return cls(about["task"], classes, normalization, stored["example"], images, features)
         except FileNotFoundError as error:
             raise InvalidData(f"The raw units of this model are not known: there is no {path}.") from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
             raise InvalidData(f"{path} cannot be read: it is damaged, or no {FILE} of a run.") from error
 
 

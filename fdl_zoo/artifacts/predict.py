@@ -121,8 +121,8 @@ def predict(
 def _examples(
     paths: list[Path], shape: tuple[int | None, ...], interface: Interface | None, invert: bool | None
 ) -> list[Example]:
-    images = interface.images if interface else None
-    return [example for path in paths for example in read_file(path, shape, images, invert)]
+    images, names = (interface.images, interface.feature_names) if interface else (None, ())
+    return [example for path in paths for example in read_file(path, shape, images, invert, names)]
 
 
 def _of_split(located: Located, split: str, limit: int | None) -> tuple[list[Example], list[Any]]:

@@ -62,8 +62,8 @@ def _rows(found: list[dict[str, Any]]) -> list[tuple[str, ...]]:
         started = datetime.fromtimestamp(run["started"]).strftime("%m-%d %H:%M")
         took = f"{run['ended'] - run['started']:.0f} s" if run["ended"] else ""
         tested = [f"{name} {value:.4f}" for name, value in sorted(run["metrics"].items()) if name.startswith("test_")]
-        result = "  ".join(tested) or run["reason"] or ""
+        result = ("  ".join(tested) if run["optimizer"] else "") or run["reason"] or ""
         if run["resume"]:
             result += f"; {run['resume']}"
-        rows.append((run["name"], run["status"].lower(), started, took, run["optimizer"], result))
+        rows.append((run["name"], run["status"].lower(), started, took, run["optimizer"] or "?", result))
     return rows

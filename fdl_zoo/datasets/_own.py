@@ -45,6 +45,11 @@ def targets(values: np.ndarray, task: str, where: str) -> tuple[np.ndarray, str,
     if values.dtype.kind == "f" and not _whole(values):
         raise InvalidData(f"{where} cannot be used for {task}: its targets are not whole numbers; set task=regression.")
     labels = values.astype(np.int64) if values.dtype.kind == "f" else values
+    if labels.ndim > 1 and labels.shape[1:] != (1,):
+        raise InvalidData(
+            f"{where} cannot be used for {task}: its targets have the shape {labels.shape}; give one label per example,"
+            " such as np.argmax(y, axis=1) of rows with a one in each."
+        )
     names, indices = np.unique(labels, return_inverse=True)
     if task == "binary" and len(names) != 2:
         raise InvalidData(f"{where} cannot be used for two classes: it has {len(names)}; set task=classification.")
@@ -63,12 +68,15 @@ def assembled(
     normalize: bool,
     seed: int,
     where: str,
+    feature_names: tuple[str, ...] = (),
 ) -> Dataset:
     """Cuts examples into splits and normalizes them; what is on disk stays there.
 
     Bytes are taken for pixels, from 0 to 1; other numbers get mean 0 and deviation 1 over the training split, each
     feature of the last axis by itself.
     """
+    if 0 in raw.shape[1:]:
+        raise InvalidData(f"{where} cannot be used: its examples of shape {raw.shape[1:]} have no numbers in them.")
     _check_finite(raw, where)
     cut = split_indices(len(raw), seed)
     normalization = _normalization(raw, cut[0]) if normalize else Normalization()
@@ -78,7 +86,7 @@ def assembled(
     else:
         parts = [Split(prepare(raw[rows]), y[rows]) for rows in cut]
     outputs = {"classification": len(class_names), "binary": 1}.get(task) or y.shape[-1]
-    data = Dataset(*parts, raw.shape[1:], outputs, task, class_names, normalization)
+    data = Dataset(*parts, raw.shape[1:], outputs, task, class_names, normalization, feature_names)
     check(data, where)
     return data
 

@@ -44,8 +44,9 @@ def build(
     place = len(header) - 1 if target is None else header.index(target)
     columns = [index for index in range(len(header)) if index != place]
     raw = np.array([[_number(file, line, header[i], row[i]) for i in columns] for line, row in rows])
-    y = _column([row[place].strip() for _, row in rows])
-    return _own.assembled(raw, *_own.targets(y, task, str(file)), normalize, seed, str(file))
+    y = _targets(file, header[place], [(line, row[place].strip()) for line, row in rows])
+    names = tuple(header[index] for index in columns) if len({*header}) == len(header) else ()
+    return _own.assembled(raw, *_own.targets(y, task, str(file)), normalize, seed, str(file), names)
 
 
 def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -80,9 +81,29 @@ def _number(file: Path, line: int, column: str, text: str) -> float:
     return value
 
 
-def _column(values: list[str]) -> np.ndarray:
-    """Targets as numbers where all of them are, otherwise as text."""
+def _targets(file: Path, column: str, cells: list[tuple[int, str]]) -> np.ndarray:
+    """Targets as numbers where all of them are, otherwise as text: names of classes.
+
+    Raises:
+        InvalidData: One is empty, or among values such as 0.5 one is no number: it would make a class of each value.
+    """
+    for line, text in cells:
+        if not text:
+            raise InvalidData(
+                f"{file} cannot be used: line {line}, column {column!r} is empty, and it is the target; fill it, or"
+                " leave the line out."
+            )
+    texts = [(line, text) for line, text in cells if not _is_number(text)]
+    if not texts:
+        return np.array([float(text) for _, text in cells])
+    if any(not float(text).is_integer() for _, text in cells if _is_number(text)):
+        _number(file, texts[0][0], column, texts[0][1])
+    return np.array([text for _, text in cells])
+
+
+def _is_number(text: str) -> bool:
     try:
-        return np.array([float(value) for value in values])
+        float(text)
     except ValueError:
-        return np.array(values)
+        return False
+    return True

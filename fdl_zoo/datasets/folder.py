@@ -15,6 +15,7 @@ from fdl_zoo.data_checks import check
 from fdl_zoo.datasets import _own
 from fdl_zoo.datasets._augment import augmented
 from fdl_zoo.errors import InvalidData
+from fdl_zoo.pixels import as_bytes
 
 CARD = Card(task="classification", tags=("own", "images"), ranges={"image_size": "[1, inf)", "seed": "[0, inf)"})
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
@@ -57,11 +58,11 @@ def read(file: Path, size: tuple[int, int] | None, mode: str) -> np.ndarray:
     """
     try:
         with Image.open(file) as image:
-            image = image.convert(mode)
+            image = as_bytes(image, file).convert(mode)
             if size is not None and image.size != size[::-1]:
                 image = image.resize(size[::-1], Image.Resampling.BILINEAR)
             pixels = np.asarray(image)
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise InvalidData(f"The image {file} cannot be read: {error}; replace or remove it.") from error
     return pixels if pixels.ndim == 3 else pixels[..., None]
 

@@ -40,14 +40,19 @@ def build(
     """
     file = _own.existing(path, "npz")
     x, y = _arrays(file)
-    if len(x) != len(y):
-        raise InvalidData(f"{file} cannot be used: it has {len(x)} examples in x and {len(y)} targets in y.")
     if x.dtype.kind not in "fiub" or x.ndim < 2:
         raise InvalidData(f"{file} cannot be used: x is {x.dtype} {list(x.shape)}; give numbers [examples, ...].")
+    if y.ndim == 0 or len(x) != len(y):
+        targets = "a single value" if y.ndim == 0 else f"{len(y)} targets"
+        raise InvalidData(f"{file} cannot be used: it has {len(x)} examples in x and {targets} in y.")
     return _own.assembled(x, *_own.targets(y, task, str(file)), normalize, seed, str(file))
 
 
 def _arrays(file: Path) -> tuple[np.ndarray | Stored, np.ndarray]:
+    if not zipfile.is_zipfile(file):  # NumPy would read a single array as well
+        raise InvalidData(
+            f"{file} cannot be read as .npz: no arrays by name are in it; write it with np.savez(path, x=x, y=y)."
+        )
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             missing = [name for name in ("x", "y") if name not in getattr(stored, "files", ())]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fdl_zoo.errors import ZooError
 from fdl_zoo.spec import RunSpec, read_config
 from fdl_zoo.tracking.folder import RunFolder
 
@@ -85,17 +86,21 @@ class Run:
         return learning_curves(self.history, title=self.name)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain facts for `--json`."""
+        """Plain facts for `--json`; without the names of entries, and with the reason, where `spec.yaml` is damaged."""
         folder = self.folder
-        spec = self.spec
+        reason, kinds = folder.reason or None, ("model", "data", "optimizer")
+        try:
+            spec = self.spec
+        except ZooError as error:
+            reason, entries = str(error), dict.fromkeys(kinds)
+        else:
+            entries = {kind: getattr(spec, kind).name for kind in kinds}
         return {
             "name": self.name,
             "run_id": self.run_id,
             "status": self.status,
-            "reason": folder.reason or None,
-            "model": spec.model.name,
-            "data": spec.data.name,
-            "optimizer": spec.optimizer.name,
+            "reason": reason,
+            **entries,
             "started": folder.started,
             "ended": folder.ended,
             "metrics": dict(self.metrics),

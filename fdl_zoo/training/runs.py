@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fdl_zoo.errors import UnknownName
+from fdl_zoo.errors import UnknownName, ZooError
+from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import ROOT, find_folder, list_folders
 from fdl_zoo.training.run import Run
 
@@ -44,7 +45,7 @@ def runs(
     if status is not None:
         found = [run for run in found if run.status == status.upper()]
     if wanted or experiment is not None:
-        specs = [(run, run.spec) for run in found]
+        specs = [(run, spec) for run in found if (spec := _spec(run)) is not None]
         found = [
             run
             for run, spec in specs
@@ -52,6 +53,14 @@ def runs(
             and experiment in (None, spec.experiment)
         ]
     return (_sorted(found, sort) if sort else found)[:limit]
+
+
+def _spec(run: Run) -> RunSpec | None:
+    """The run's specification; None where it is damaged, which must not hide the other runs."""
+    try:
+        return run.spec
+    except ZooError:
+        return None
 
 
 def _sorted(found: list[Run], metric: str) -> list[Run]:
@@ -65,7 +74,7 @@ def _sorted(found: list[Run], metric: str) -> list[Run]:
 
 def differences(found: Sequence[Run]) -> dict[str, list[Any]]:
     """The values of the specification in which runs differ, by dotted path: a value per run, None where it has none."""
-    flat = [run.spec.flat() for run in found]
+    flat = [spec.flat() if (spec := _spec(run)) else {} for run in found]
     paths = dict.fromkeys(path for each in flat for path in each)
     columns = {path: [each.get(path) for each in flat] for path in paths}
     return {path: values for path, values in columns.items() if any(value != values[0] for value in values)}
