@@ -100,8 +100,8 @@ def _array(given: Any) -> np.ndarray:
     array = np.asarray(given)
     if array.ndim == 0:
         raise InvalidData(
-            f"The data cannot have a {type(given).__name__} in it: give arrays [examples, ...], structures of them, or"
-            " a Split."
+            f"The data cannot hold a value of type {type(given).__name__}: give arrays [examples, ...], structures of"
+            " them, or a Split."
         )
     floating = np.issubdtype(array.dtype, np.floating)
     return array.astype(keras.config.floatx(), copy=False) if floating else array

@@ -1,5 +1,6 @@
 """Mixed precision: layers compute in bfloat16, weights and every optimizer's state stay float32, and training works."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -32,3 +33,17 @@ def test_an_optimizer_keeps_float32_where_layers_compute_in_bfloat16(optimizer, 
     # bfloat16 has eight bits: the losses agree to about one in a hundred, and neither training stops short.
     assert mixed.history["loss"][-1] == pytest.approx(single.history["loss"][-1], rel=0.15, abs=0.02)
     assert mixed.metrics["test_accuracy"] > single.metrics["test_accuracy"] - 0.03
+
+
+def test_a_run_in_float16_scales_its_loss_and_ends_with_its_best_weights(tmp_path):
+    run = fdl.train(
+        "mlp",
+        precision="mixed_float16",
+        epochs=2,
+        root=tmp_path,
+        progress=Silent(),
+        settings=["tracking.enabled=false"],
+    )
+    assert isinstance(run.model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert run.status == "FINISHED"
+    assert run.metrics["best_test_accuracy"] > 0.8

@@ -1,6 +1,7 @@
 """The runs of a working directory: filtered, sorted by a metric, compared, and listed by `fdl runs`."""
 
 import json
+import shutil
 
 import pytest
 
@@ -81,3 +82,19 @@ def test_the_command_lists_compares_and_prints_stable_keys(three, monkeypatch, c
     assert command(["runs", "--model", "rnn"]) == 0
     assert capsys.readouterr().out == "No run passes these filters.\n"
     assert command(["runs", "--sort", "f2"]) == 2
+
+
+def test_a_run_whose_specification_is_gone_hides_no_other(three, tmp_path, monkeypatch, capsys):
+    root, made = three
+    shutil.copytree(root, tmp_path / "mlruns")
+    monkeypatch.chdir(tmp_path)
+    lost = made[0].name
+    (tmp_path / "mlruns/runs" / lost / "spec.yaml").unlink()
+    assert command(["runs", "--json"]) == 0
+    listed = {run["name"]: run for run in json.loads(capsys.readouterr().out)}
+    assert listed.keys() == {run.name for run in made}
+    assert "spec.yaml' cannot be read" in listed[lost]["reason"]
+    assert listed[made[1].name]["optimizer"] == "adam"
+    assert names(fdl.runs(data="digits")) == [made[1].name]
+    assert command(["runs"]) == command(["runs", "--compare"]) == 0
+    assert "?          The file" in capsys.readouterr().out

@@ -293,3 +293,40 @@ def test_one_device_trains_and_evaluates_where_it_was_asked_to(two_replicas, tmp
     run = fdl.train("mlp", devices="cpu:1", epochs=1, callbacks=["placed"], root=tmp_path, **QUIET)
     assert run.folder.facts["chosen"]["devices"] == ["CPU:1"]
     assert made[0].devices == {"CPU:1"}
+
+
+def test_more_logical_devices_than_a_machine_can_hold_are_refused(tmp_path):
+    with pytest.raises(InvalidOption, match=r"The device cpu:99999 cannot be made: .*cpu:0 to cpu:63"):
+        fdl.train("mlp", devices="cpu:99999", root=tmp_path / "mlruns", **QUIET)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_in_a_class_of_its_own_is_built_from_the_data(tmp_path, registrations):
+    @fdl.register_model("own_class")
+    @keras.saving.register_keras_serializable(package="test")
+    class OwnClass(keras.Model):
+        def __init__(self, input_shape, num_outputs, **options):
+            super().__init__(**options)
+            self.sizes = {"input_shape": input_shape, "num_outputs": num_outputs}
+            self.dense = keras.layers.Dense(num_outputs)
+
+        def call(self, x):
+            return self.dense(x)
+
+        def get_config(self):
+            return super().get_config() | self.sizes
+
+    run = fdl.train("own_class", data="iris", epochs=1, root=tmp_path, **QUIET)
+    assert run.status == "FINISHED"
+    assert [each.shape for each in run.model.get_weights()] == [(4, 3), (3,)]
+
+
+@pytest.mark.parametrize("more", [-2, 1])
+def test_a_model_with_another_number_of_outputs_is_refused_before_it_trains(more, tmp_path, registrations):
+    @fdl.register_model("miscounted")
+    def build(input_shape, num_outputs):
+        return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(num_outputs + more)])
+
+    with pytest.raises(InvalidData, match=rf"gives {3 + more} outputs per example, and classification .* needs 3"):
+        fdl.train("miscounted", data="iris", root=tmp_path / "mlruns", **QUIET)
+    assert list(tmp_path.iterdir()) == []

@@ -119,6 +119,50 @@ def test_tables_with_and_without_names_and_target(tmp_path, text):
     np.testing.assert_array_equal([each.raw for each in found], [[1, 2], [3, 4]])
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["b,y,a\n2,9,1\n4,9,3\n", "a,b\n1,2\n3,4\n", "1,2\n3,4\n", "1,2,9\n3,4,9\n", "y, a ,b,z\n9,1,2,x\n9,3,4,x\n"],
+)
+def test_columns_are_found_by_the_names_that_the_model_was_trained_on(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    found = read_file(tmp_path / "t.csv", (2,), None, None, ("a", "b"))
+    np.testing.assert_array_equal([each.raw for each in found], [[1, 2], [3, 4]])
+
+
+def test_columns_may_have_numbers_for_names(tmp_path):
+    (tmp_path / "t.csv").write_text("1,0\n2,1\n4,3\n")
+    found = read_file(tmp_path / "t.csv", (2,), None, None, ("0", "1"))
+    np.testing.assert_array_equal([each.raw for each in found], [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,c\n1,2\n", "no column 'b'; the model was trained on a, b, and this file has a, c"),
+        ("a,b,c\n1,2\n", "3 column names and rows of 2"),
+    ],
+)
+def test_a_table_without_those_columns_is_refused(tmp_path, text, message):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InvalidData, match=message):
+        read_file(tmp_path / "t.csv", (2,), None, None, ("a", "b"))
+
+
+@pytest.mark.parametrize("mode", ["I;16", "L"])
+def test_an_image_of_sixteen_bits_is_as_dark_as_one_of_eight(tmp_path, mode):
+    values = np.linspace(0, 255, 64).round().reshape(8, 8).astype(np.uint8)
+    Image.fromarray(values if mode == "L" else values.astype(np.uint16) << 8).save(tmp_path / "a.png")
+    np.testing.assert_allclose(
+        INK.read(tmp_path / "a.png", (8, 8, 1), invert=False)[..., 0], values / 255 * 16, rtol=1e-6
+    )
+
+
+def test_an_image_of_numbers_without_a_white_is_refused(tmp_path):
+    Image.fromarray(np.ones((8, 8), np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(InvalidData, match=r"a\.tif cannot be read: its pixels are 32-bit numbers"):
+        INK.read(tmp_path / "a.tif", (8, 8, 1))
+
+
 def test_a_table_with_text_in_it_is_refused_by_its_row(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n3,x\n")
     with pytest.raises(InvalidData, match="row 3 has 'x' in a number's place"):

@@ -1,5 +1,6 @@
 """`fdl` as a process of its own: status, streams, what is loaded, what is written, and a reader that goes away."""
 
+import json
 import os
 import subprocess
 import sys
@@ -58,3 +59,15 @@ def test_output_in_a_pipe_has_no_colours_and_whole_lines(tmp_path):
     done = fdl(tmp_path, "list", "models")
     assert "\x1b" not in done.stdout
     assert "…" not in done.stdout
+
+
+def test_a_training_whose_reader_goes_away_goes_on_to_its_end(tmp_path):
+    command = [*FDL, "train", "logistic_regression", "--epochs", "3", "--no-tracking"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().startswith("logistic_regression on digits")
+        process.stdout.close()
+        complaint = process.stderr.read()
+    assert process.returncode == 0
+    assert "Error" not in complaint
+    (run,) = json.loads(fdl(tmp_path, "runs", "--json").stdout)
+    assert run["status"] == "FINISHED"

@@ -57,6 +57,12 @@ def test_what_shows_no_rate_is_said():
         judged("test", rates, np.full(100, np.nan), 3.0, "sgd")
 
 
+def test_few_steps_are_smoothed_less(tmp_path):
+    given = {"optimizer": "sgd", "batch_size": "full", "settings": ["drop_remainder=false"], "low": 1e-3, "high": 0.1}
+    found = find_lr("quadratic", steps=20, root=tmp_path, say=str, tracking={"enabled": False}, **given)
+    assert 10 <= len(found.rates) <= 20
+
+
 def test_divergence():
     assert diverged_at([2.0, 1.5, 1.0, 1.2]) is None
     assert diverged_at([2.0, 1.0, np.nan]) == 2
@@ -70,6 +76,7 @@ def test_divergence():
         ({"low": 1.0, "high": 0.1}, InvalidOption, "climbs from above 0"),
         ({"steps": 5}, InvalidOption, "steps cannot be 5"),
         ({"smoothing": 0.0}, InvalidOption, "smoothing cannot be 0"),
+        ({"smoothing": 5.0, "steps": 20}, InvalidOption, "smoothing cannot be 5"),
         ({"optimizer": "lbfgs"}, InvalidSpec, "lbfgs has no learning rate"),
         ({"strategy": "multiworker", "workers": 2}, InvalidSpec, "find-lr cannot use strategy multiworker"),
     ],

@@ -254,7 +254,7 @@ def test_fill_dump_and_load_are_equal(zoo, tmp_path):
             "metrics": st.none() | st.just(("accuracy",)),
             "devices": st.sampled_from([None, "cpu:0", "gpu:0,gpu:1"]),
             "checkpoint": st.just({"every": 3}),
-            "tracking": st.fixed_dictionaries({"enabled": st.booleans(), "uri": st.none() | typical()}),
+            "tracking": st.fixed_dictionaries({"enabled": st.booleans(), "uri": st.none() | typical().map("http://host/{}".format)}),
             "optimizer": st.sampled_from(
                 ["sgd", "keras/AdamW", "nesterov", {"name": "adam", "clipnorm": 1.0, "learning_rate": 1e-30}]
             ),
@@ -368,6 +368,9 @@ BAD = [
     ({"model": "mlp", "checkpoint": 5}, InvalidOption, "checkpoint cannot be 5 (given): give checkpoint.KEY=VALUE"),
     ({"model": "mlp", "checkpoint": {"every": 0}}, InvalidOption, "checkpoint.every cannot be 0 (given)"),
     ({"model": "mlp", "checkpoint": {"every": True}}, InvalidOption, "checkpoint.every cannot be True (given)"),
+    ({"model": "mlp", "tracking": {"uri": "ftp://x/y"}}, InvalidOption, "tracking.uri cannot be 'ftp://x/y'"),
+    ({"model": "mlp", "tracking": {"uri": "http://"}}, InvalidOption, "it is http://host:port"),
+    ({"model": "mlp", "strategy": "multiworker", "workers": 65}, InvalidOption, "workers cannot be 65"),
     ({"model": "mlp", "tracking": {"url": "x"}}, InvalidSpec, "no key 'tracking.url' (given): it has tracking.enabled"),
     ({"model": "mlp", "settings": ["epochs"]}, InvalidSpec, "--set cannot be 'epochs': write PATH=VALUE"),
     ({"model": "mlp", "settings": ["=3"]}, InvalidSpec, "write PATH=VALUE"),

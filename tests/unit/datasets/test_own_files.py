@@ -157,6 +157,9 @@ def nan_in(array, index):
         ({"x": X, "y": LABELS * 0}, "all 32 training examples are of class 0"),
         ({"x": X[:3], "y": LABELS[:3]}, "3 examples cannot be split"),
         ({"x": X.astype(object), "y": LABELS}, "cannot be read as .npz"),
+        ({"x": X, "y": np.eye(4)[LABELS]}, r"targets have the shape \(40, 4\); give one label per example"),
+        ({"x": X, "y": 3}, "40 examples in x and a single value in y"),
+        ({"x": X[:, :0], "y": LABELS}, r"examples of shape \(0,\) have no numbers"),
     ],
 )
 def test_npz_faults_get_a_sentence(tmp_path, arrays, message):
@@ -170,6 +173,10 @@ def test_npz_damaged_file_is_named(tmp_path):
     path = tmp_path / "a.npz"
     path.write_bytes(b"no archive")
     with pytest.raises(InvalidData, match=r"a\.npz cannot be read as \.npz"):
+        npz.build(path=str(path))
+    with open(path, "wb") as file:
+        np.save(file, X)
+    with pytest.raises(InvalidData, match=r"a\.npz cannot be read as \.npz: no arrays by name are in it"):
         npz.build(path=str(path))
     whole = saved(tmp_path / "b.npz", x=X, y=LABELS)
     (tmp_path / "b.npz").write_bytes((tmp_path / "b.npz").read_bytes()[:-60])
@@ -193,6 +200,7 @@ def test_csv_target_may_be_any_column(tmp_path):
     rows = [f"{c},{a},{b}" for a, b, c in X]
     data = csv.build(path=table(tmp_path / "a.csv", rows, "t,a,b"), target="t")
     assert (data.task, data.num_outputs, data.input_shape) == ("regression", 1, (2,))
+    assert data.feature_names == ("a", "b")
     np.testing.assert_allclose(np.sort(everything(data)[1][:, 0]), np.sort(X[:, 2]), rtol=1e-6)
 
 
@@ -203,6 +211,8 @@ def test_csv_target_may_be_any_column(tmp_path):
         ([*ROWS[:7], "1,,3,oak", *ROWS], {}, "line 9, column 'b' has '' in a number's place"),
         ([*ROWS[:7], "1,nan,3,oak", *ROWS], {}, "line 9, column 'b' is 'nan'"),
         ([*ROWS[:7], "1,2,oak", *ROWS], {}, "line 9 has 3 values for 4 columns"),
+        ([*ROWS[:7], "1,2,3,", *ROWS], {}, "line 9, column 'kind' is empty, and it is the target"),
+        (["1,2,3,0.5", "1,2,3,NA", "1,2,3,7"], {}, "line 3, column 'kind' has 'NA' in a number's place"),
         (ROWS, {"target": "species"}, "no column 'species' for the target: its columns are a, b, c, kind"),
         (ROWS, {"task": "regression"}, "targets are text"),
         ([], {}, "rows of values"),
@@ -257,6 +267,17 @@ def test_folder_brings_images_to_one_size_and_to_grey(tmp_path):
     assert everything(data)[0].shape == (21, 5, 7, 1)
     with pytest.raises(InvalidData, match="give height and width"):
         folder.build(path=str(tmp_path), image_size=(5,))
+
+
+def test_folder_reads_images_of_sixteen_bits_as_those_of_eight(tmp_path):
+    pictures(tmp_path)
+    for file in tmp_path.glob("*/*.png"):
+        grey = np.asarray(Image.open(file).convert("L"))
+        Image.fromarray(grey).save(file)
+    eight = everything(folder.build(path=str(tmp_path), color_mode="grayscale"))[0]
+    for file in tmp_path.glob("*/*.png"):
+        Image.fromarray(np.asarray(Image.open(file)).astype(np.uint16) << 8).save(file)
+    np.testing.assert_array_equal(everything(folder.build(path=str(tmp_path), color_mode="grayscale"))[0], eight)
 
 
 def test_folder_splits_are_fixed_by_the_seed(tmp_path):

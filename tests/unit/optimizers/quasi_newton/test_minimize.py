@@ -222,3 +222,9 @@ def test_what_cannot_be_is_refused():
         minimize(rosenbrock, np.array([1, 2]))
     with pytest.raises(InvalidOption, match=r"lbfgs has no option 'memorie'.*memory"):
         minimize(rosenbrock, start(2), "lbfgs", memorie=3)
+    with pytest.raises(InvalidOption, match=r"c1=2.0 and c2=0.9 cannot be"):
+        minimize(rosenbrock, start(2), c1=2.0)
+    with pytest.raises(InvalidOption, match="memory=0 cannot be"):
+        minimize(rosenbrock, start(2), memory=0)
+    with pytest.raises(InvalidData, match=r"shape \(0,\).*no numbers"):
+        minimize(rosenbrock, np.zeros(0))

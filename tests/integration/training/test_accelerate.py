@@ -1,0 +1,129 @@
+"""What `accelerate` takes, refuses, and leaves as it is: other data of the model, and the steps that are asked for."""
+
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+
+import fdl_zoo as fdl
+from fdl_zoo.errors import InvalidData, InvalidOption
+
+X = np.random.default_rng(0).normal(size=(37, 6)).astype(np.float32)
+Y = np.random.default_rng(1).integers(0, 3, 37)
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def made(*layers, shape=(6,)):
+    """A compiled model that knows nothing of us; without XLA, so that plain `fit` gives the same bits."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input(shape), *layers, keras.layers.Dense(3)])
+    model.compile("adam", LOSS, metrics=["accuracy"], jit_compile=False)
+    return model
+
+
+def equal(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(("steps", "epochs", "block"), [(2, 2, 5), (2, 3, 3), (3, 1, 2), (5, 2, 2), (4, 2, None)])
+def test_an_epoch_has_as_many_steps_as_fit_is_asked_for(steps, epochs, block):
+    plain, ours = made(), made()
+    given = {"epochs": epochs, "steps_per_epoch": steps, "verbose": 0}
+    ends = steps * epochs > 8
+
+    def warned():
+        return pytest.warns(UserWarning, match="ran out of data") if ends else contextlib.nullcontext()
+
+    with warned():
+        expected = plain.fit(X, Y, batch_size=5, shuffle=False, **given)
+    with warned():
+        found = ours.fit(fdl.accelerate(ours, X, Y, batch_size=5, shuffle=False, jit=False, block=block), **given)
+    assert int(ours.optimizer.iterations) == int(plain.optimizer.iterations)
+    assert found.history == expected.history
+    assert equal(ours, plain)
+
+
+def test_arrays_of_an_accelerated_model_are_read_as_far_as_is_asked_for():
+    plain, ours = made(), made()
+    feed = fdl.accelerate(ours, X, Y, batch_size=8, jit=False)
+    assert feed.block > 100
+    part = {"validation_data": (X, Y), "validation_batch_size": 5, "validation_steps": 3}
+    histories = [
+        model.fit(X, Y, batch_size=5, steps_per_epoch=3, shuffle=False, verbose=0, **part).history
+        for model in (plain, ours)
+    ]
+    assert histories[0] == histories[1]
+    assert equal(plain, ours)
+    assert ours.evaluate(X, Y, batch_size=5, steps=3, verbose=0) == plain.evaluate(X, Y, 5, steps=3, verbose=0)
+    assert ours.predict(X, batch_size=5, steps=3, verbose=0).shape == (15, 3)
+
+
+def test_a_generator_without_end_ends_with_the_steps():
+    def batches():
+        while True:
+            yield X[:5], Y[:5]
+
+    model = made()
+    fdl.accelerate(model, X, Y, batch_size=8, jit=False)
+    model.fit(batches(), steps_per_epoch=3, epochs=2, shuffle=False, verbose=0)
+    assert int(model.optimizer.iterations) == 6
+
+
+def test_a_model_compiled_anew_takes_the_batches_one_by_one():
+    model = made()
+    feed = fdl.accelerate(model, X, Y, batch_size=8, jit=False, block=3)
+    model.compile("adam", LOSS)
+    model.fit(feed, epochs=2, verbose=0)
+    assert int(model.optimizer.iterations) == 10
+
+
+def test_data_of_another_form_may_follow():
+    images = np.random.default_rng(2).random((37, 8, 8, 1)).astype(np.float32)
+    forms = [(images, Y), (images, Y, np.ones(37)), ((images * 255).astype(np.uint8), Y)]
+    plain, ours = (made(keras.layers.Conv2D(4, 3), keras.layers.Flatten(), shape=(8, 8, 1)) for _ in range(2))
+    for x, y, *weights in forms:
+        weight = weights[0] if weights else None
+        plain.fit(x, y, sample_weight=weight, batch_size=8, shuffle=False, verbose=0)
+        feed = fdl.accelerate(ours, x, y, sample_weight=weight, batch_size=8, shuffle=False, jit=False)
+        ours.fit(feed, verbose=0)
+    assert equal(plain, ours)
+
+
+def test_floats_come_in_keras_s_type_as_in_fit():
+    class Product(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.weight = self.add_weight(shape=(6, 3), initializer="ones")
+
+        def call(self, x):
+            return x @ self.weight
+
+        def train_step(self, data):
+            assert data[0].dtype == "float32"
+            return super().train_step(data)
+
+    model = Product()
+    model.compile("sgd", LOSS)
+    model.fit(fdl.accelerate(model, X.astype(np.float64), Y, batch_size=8), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"batch_size": 2.5}, InvalidOption, "batch_size cannot be 2.5: it is a whole number from 1, or full"),
+        ({"batch_size": True}, InvalidOption, "batch_size cannot be True"),
+        ({"batch_size": "8"}, InvalidOption, "batch_size cannot be '8'"),
+        ({"batch_size": 0}, InvalidOption, "batch_size cannot be 0"),
+        ({"block": -1}, InvalidOption, "block cannot be -1"),
+        ({"steps": 0}, InvalidOption, "steps cannot be 0"),
+        ({"x": [1, 2, 3]}, InvalidData, "value of type int"),
+        ({"x": None}, InvalidData, "value of type NoneType"),
+        ({"x": (row for row in X)}, InvalidData, "value of type generator"),
+        ({"x": fdl.load_dataset("iris").train}, InvalidData, "A Split cannot have targets"),
+        ({"model": "mlp"}, InvalidOption, "A str cannot be accelerated"),
+    ],
+)
+def test_what_is_no_data_no_count_and_no_model_is_refused(given, error, message):
+    with pytest.raises(error, match=message):
+        fdl.accelerate(**{"model": made(), "x": X, "y": Y} | given)
