@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from fdl_zoo.card import Card
 from fdl_zoo.entry import NAMING, RETURNS, Entry, Failure, normalise
-from fdl_zoo.errors import InvalidName, InvalidOption, PluginError, UnknownName, ZooError
+from fdl_zoo.errors import InvalidCard, InvalidName, InvalidOption, PluginError, UnknownName, ZooError
 from fdl_zoo.option import REQUIRED, convert_options
 from fdl_zoo.tasks import TASKS
 
@@ -183,6 +183,8 @@ class Registry:
         listing = f"`fdl list {self.kind}` shows all"
         for failure in self.failures():
             if failure.entry and key in (normalise(failure.entry), normalise(failure.entry.rpartition("/")[2])):
+                return f"The {self.noun} {name!r} failed to load: {failure}"
+            if not failure.entry and key == normalise(failure.distribution):  # its entries are not known either
                 return f"The {self.noun} {name!r} failed to load: {failure}"
         distribution, slash, _ = name.rpartition("/")
         if slash and normalise(distribution) not in ("keras", "fdl_zoo"):
@@ -379,11 +381,23 @@ class Registry:
         """The given options over a variant's own, in their types and ranges; nothing is imported."""
         if entry.source.problem and not entry.source.parameters:
             return dict(options)
+        self._check_parameters(entry)
         checked = convert_options(entry.options, {**entry.fixed, **options}, entry.name)
         for name, option in entry.options.items():
             if option.default is REQUIRED and name not in checked:
                 raise InvalidOption(f"{entry.name} needs the option {name!r}: it is {option.type}.")
         return checked
+
+    def _check_parameters(self, entry: Entry) -> None:
+        """A model is built for the data: its build must take their shape and number of outputs."""
+        takes = entry.source.parameters
+        if self.kind != "models" or any(each.startswith("**") for each in takes):
+            return
+        if not {"input_shape", "num_outputs"} <= {*takes}:
+            raise InvalidCard(
+                f"{entry.name} cannot be built: its build takes ({', '.join(takes)}), and a model's takes input_shape"
+                " and num_outputs, by these names, then options."
+            )
 
     def _checked_return(self, entry: Entry, built: Any) -> Any:
         module, _, attribute = RETURNS[self.kind].partition(":")

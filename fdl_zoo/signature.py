@@ -78,7 +78,8 @@ def read_signature(
     if arguments.kwarg is not None:
         options |= {name: option for name, option in BASE_OPTIONS.items() if name not in options}
     _check_ranges(ranges, options)
-    return options, tuple(argument.arg for argument, _ in pairs)
+    names = [argument.arg for argument, _ in pairs]
+    return options, (*names, *([f"**{arguments.kwarg.arg}"] if arguments.kwarg else []))
 
 
 def read_live_signature(
@@ -97,7 +98,8 @@ def read_live_signature(
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values()):
         options |= {name: option for name, option in BASE_OPTIONS.items() if name not in options}
     _check_ranges(ranges, options)
-    return options, tuple(signature.parameters)
+    marks: dict[Any, str] = {inspect.Parameter.VAR_KEYWORD: "**", inspect.Parameter.VAR_POSITIONAL: "*"}
+    return options, tuple(f"{marks.get(each.kind, '')}{name}" for name, each in signature.parameters.items())
 
 
 def _live_type(parameter: inspect.Parameter, default: Any) -> Type:

@@ -26,7 +26,7 @@ class EntrySource:
         doc: The module's docstring (of a class: the class's).
         card: The card; an empty one where the file has none.
         options: The options by name, in order.
-        parameters: All parameters of the factory, `input_shape` and `context` included.
+        parameters: All parameters of the factory, `input_shape` and `context` included; `**` marks one that takes all.
         problem: Why card or options could not be read; empty where all is well.
     """
 

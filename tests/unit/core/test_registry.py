@@ -157,6 +157,7 @@ def test_the_same_target_twice_is_no_collision(make):
             "No dataset is named 'ghost/net': its plugin ghost is not installed; `fdl list datasets` shows all.",
         ),
         ("sick/net", "The dataset 'sick/net' failed to load: sick 2 (metadata): pyproject.toml cannot be read."),
+        ("Sick", "The dataset 'Sick' failed to load: sick 2 (metadata): pyproject.toml cannot be read."),
         ("torn", "The dataset 'torn' failed to load: well 1, well/torn (metadata): it is no entry."),
         ("well/nett", "No dataset is named 'well/nett': did you mean well/net? (`fdl list datasets` shows all)"),
         ("keras/Adam", "No dataset is named 'keras/Adam': `fdl list datasets` shows all."),
@@ -522,3 +523,14 @@ def test_fifty_threads_list_find_build_and_register(plugins):
     assert built == [9] * 50
     assert len(catalogue.list_datasets("thread_*")) == 50
     assert len(catalogue.list_models("side_*")) == 10
+
+
+def test_a_model_is_built_for_its_data_by_the_names_of_the_contract():
+    registry = Registry("models", lambda kind: ([], []))
+    registry.register("other_names")(lambda shape, classes, units=3: keras.Sequential())
+    registry.register("any_names")(lambda **given: keras.Sequential())
+    with pytest.raises(
+        InvalidCard, match=r"its build takes \(shape, classes, units\), and a model's takes input_shape and"
+    ):
+        registry.build("other_names", (3,), 2)
+    assert isinstance(registry.build("any_names", input_shape=(3,), num_outputs=2), keras.Sequential)

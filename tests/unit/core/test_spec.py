@@ -254,7 +254,9 @@ def test_fill_dump_and_load_are_equal(zoo, tmp_path):
             "metrics": st.none() | st.just(("accuracy",)),
             "devices": st.sampled_from([None, "cpu:0", "gpu:0,gpu:1"]),
             "checkpoint": st.just({"every": 3}),
-            "tracking": st.fixed_dictionaries({"enabled": st.booleans(), "uri": st.none() | typical().map("http://host/{}".format)}),
+            "tracking": st.fixed_dictionaries(
+                {"enabled": st.booleans(), "uri": st.none() | typical().map("http://host/{}".format)}
+            ),
             "optimizer": st.sampled_from(
                 ["sgd", "keras/AdamW", "nesterov", {"name": "adam", "clipnorm": 1.0, "learning_rate": 1e-30}]
             ),
