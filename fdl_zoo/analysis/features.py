@@ -9,7 +9,7 @@ import numpy as np
 from fdl_zoo import backend
 from fdl_zoo.analysis.finished import FinishedRun, open_run
 from fdl_zoo.errors import InvalidData, InvalidOption
-from fdl_zoo.pixels import as_bytes
+from fdl_zoo.reading import as_bytes
 from fdl_zoo.tracking.folder import ROOT
 
 EXAMPLES = 256  # test images over which the effect of a shift is averaged

@@ -20,7 +20,7 @@ import numpy as np
 
 from fdl_zoo.data import Normalization
 from fdl_zoo.errors import InvalidData
-from fdl_zoo.pixels import as_bytes
+from fdl_zoo.reading import as_bytes
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 MOST_PIXELS = 100_000_000  # of a larger image the uncompressed pixels would fill the memory

@@ -12,6 +12,7 @@ import numpy as np
 
 from fdl_zoo.artifacts.images import SUFFIXES, Images
 from fdl_zoo.errors import InvalidData
+from fdl_zoo.reading import is_number
 
 
 class Example(NamedTuple):
@@ -112,7 +113,7 @@ def _table(path: Path, shape: tuple[int | None, ...], feature_names: tuple[str, 
         raise InvalidData(f"{path} cannot be read as CSV: {error}; save it as UTF-8 text with commas.") from error
     first = 1
     header = [cell.strip() for cell in rows[0]] if rows else []
-    if (feature_names and {*feature_names} <= {*header}) or not all(_is_number(cell) for cell in header):
+    if (feature_names and {*feature_names} <= {*header}) or not all(is_number(cell) for cell in header):
         rows, first = rows[1:], 2
     if not rows or len({len(row) for row in rows}) != 1:
         raise InvalidData(f"{path} cannot be predicted: it needs rows of equally many numbers.")
@@ -123,7 +124,7 @@ def _table(path: Path, shape: tuple[int | None, ...], feature_names: tuple[str, 
         rows = [row[:-1] for row in rows]
     values: list[Any] = []
     for number, row in enumerate(rows, first):
-        wrong = next((cell for cell in row if not _is_number(cell)), None)
+        wrong = next((cell for cell in row if not is_number(cell)), None)
         if wrong is not None:
             raise InvalidData(f"{path} cannot be predicted: row {number} has {wrong!r} in a number's place.")
         values.append([float(cell) for cell in row])
@@ -142,11 +143,3 @@ def _columns(path: Path, header: list[str], rows: list[list[str]], names: tuple[
         )
     places = [header.index(name) for name in names]
     return [[row[place] for place in places] for row in rows]
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

@@ -13,6 +13,7 @@ from fdl_zoo.card import Card
 from fdl_zoo.data import Dataset
 from fdl_zoo.datasets import _own
 from fdl_zoo.errors import InvalidData
+from fdl_zoo.reading import is_number
 
 CARD = Card(tags=("own", "table"), ranges={"seed": "[0, inf)"})
 
@@ -93,17 +94,9 @@ def _targets(file: Path, column: str, cells: list[tuple[int, str]]) -> np.ndarra
                 f"{file} cannot be used: line {line}, column {column!r} is empty, and it is the target; fill it, or"
                 " leave the line out."
             )
-    texts = [(line, text) for line, text in cells if not _is_number(text)]
+    texts = [(line, text) for line, text in cells if not is_number(text)]
     if not texts:
         return np.array([float(text) for _, text in cells])
-    if any(not float(text).is_integer() for _, text in cells if _is_number(text)):
+    if any(not float(text).is_integer() for _, text in cells if is_number(text)):
         _number(file, texts[0][0], column, texts[0][1])
     return np.array([text for _, text in cells])
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

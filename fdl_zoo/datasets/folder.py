@@ -15,7 +15,7 @@ from fdl_zoo.data_checks import check
 from fdl_zoo.datasets import _own
 from fdl_zoo.datasets._augment import augmented
 from fdl_zoo.errors import InvalidData
-from fdl_zoo.pixels import as_bytes
+from fdl_zoo.reading import as_bytes
 
 CARD = Card(task="classification", tags=("own", "images"), ranges={"image_size": "[1, inf)", "seed": "[0, inf)"})
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")

@@ -186,7 +186,7 @@ def install(
     choice = replace(choice, block=length, jit=bool(compiled))
     if engine is None or engine.jit != choice.jit:
         Engine(model, choice.jit)
-    return Feed(batches, model, choice.block, choice.resident), choice
+    return Feed(batches, choice.block, choice.resident), choice
 
 
 def _is_own(callback: keras.callbacks.Callback, name: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+from keras.src.trainers.epoch_iterator import EpochIterator
 
 from fdl_zoo.training.batches import Batches
 from fdl_zoo.training.strategy import Undivided
@@ -19,9 +20,22 @@ def count_examples(data: tuple[Any, ...]) -> int:
     return len(keras.tree.flatten(data)[0])
 
 
-def _runs_blocks(model: keras.Model) -> bool:
+def _callers() -> tuple[Any, Any]:
+    """Who counts the steps of an epoch, and the model whose `fit` or `evaluate` they are of; None where nobody does."""
+    frame, counting = inspect.currentframe(), None
+    while frame is not None:
+        owner = frame.f_locals.get("self")
+        if isinstance(owner, EpochIterator):
+            counting = owner
+        if isinstance(owner, keras.Model):
+            return counting, owner
+        frame = frame.f_back
+    return counting, None
+
+
+def _runs_blocks(model: keras.Model | None) -> bool:
     """Whether the train function is an engine's; after `compile` it is Keras's own, which takes batch by batch."""
-    return hasattr(getattr(model.train_function, "__self__", None), "losses")
+    return hasattr(getattr(getattr(model, "train_function", None), "__self__", None), "losses")
 
 
 def _divisor(steps: int, most: int) -> int:
@@ -55,7 +69,6 @@ class Feed(DataAdapter):
 
     Args:
         batches: The order of examples and where they come from.
-        model: The accelerated model.
         block: Steps per compiled call.
         resident: Keep the whole split on the device; else each block is read while the one before it is computed.
 
@@ -63,8 +76,8 @@ class Feed(DataAdapter):
         length: Steps per call in the present epoch: `block`, or fewer where `fit` is given a number of steps.
     """
 
-    def __init__(self, batches: Batches, model: keras.Model, block: int, resident: bool) -> None:
-        self.batches, self.model = batches, model
+    def __init__(self, batches: Batches, block: int, resident: bool) -> None:
+        self.batches = batches
         self.block = self.length = block
         self.done = (0, 0)
         self.data: tuple[Any, ...] | None = None
@@ -86,14 +99,11 @@ class Feed(DataAdapter):
 
         Its `steps_per_execution` holds for all data of a model: arrays and generators would be read beyond the steps
         that `fit`, `evaluate` or `predict` are asked for. So it is set where only this epoch's steps are counted: in
-        the iterator over them, which Keras hands to nobody, and which is found as the caller of this method.
+        the iterator over them, which Keras hands to nobody, and which is found among the callers of this method.
         """
-        if not _runs_blocks(self.model):
+        counting, model = _callers()
+        if not _runs_blocks(model):  # it takes single batches
             return
-        frame = inspect.currentframe()
-        assert frame is not None
-        assert frame.f_back is not None
-        counting = frame.f_back.f_locals["self"]
         self.length = _divisor(counting.steps_per_epoch, self.block) if counting.steps_per_epoch else self.block
         counting.steps_per_execution = self.length
 

@@ -34,7 +34,7 @@ ROOMS = {
     "preparation": ("errors entry catalogue availability", ""),
     "data": ("errors", "numpy"),
     "data_checks": ("errors data", "numpy"),
-    "pixels": ("errors", "numpy PIL"),
+    "reading": ("errors", "numpy PIL"),
     "spec": ("errors", "pydantic yaml"),
     "layers": ("errors card spec", "yaml"),
     "rules": ("errors tasks entry keras_source catalogue availability spec", "yaml"),
@@ -43,14 +43,14 @@ ROOMS = {
     "models": (ENTRY, "keras tensorflow numpy"),
     "optimizers": (ENTRY, "keras tensorflow numpy"),
     "callbacks": (f"{ENTRY} analysis saved", "keras tensorflow numpy"),
-    "datasets": (f"{ENTRY} data_checks pixels", "keras tensorflow tensorflow_datasets sklearn numpy PIL"),
+    "datasets": (f"{ENTRY} data_checks reading", "keras tensorflow tensorflow_datasets sklearn numpy PIL"),
     "tracking": ("errors data saved spec", "numpy yaml psutil keras tensorflow"),
     "analysis": (
-        "errors plain data pixels tasks spec catalogue backend tracking",
+        "errors plain data reading tasks spec catalogue backend tracking",
         "numpy scipy matplotlib sklearn PIL keras tensorflow",
     ),
     "artifacts": (
-        "errors tasks data pixels spec catalogue saved registry entry layers resolution backend tracking analysis",
+        "errors tasks data reading spec catalogue saved registry entry layers resolution backend tracking analysis",
         "numpy keras tensorflow yaml PIL onnxruntime tf2onnx",
     ),
     "training": (

@@ -78,6 +78,15 @@ def test_a_model_compiled_anew_takes_the_batches_one_by_one():
     assert int(model.optimizer.iterations) == 10
 
 
+def test_another_model_takes_the_batches_one_by_one():
+    ours, plain, other = made(), made(), made()
+    feed = fdl.accelerate(ours, X, Y, batch_size=8, shuffle=False, jit=False, block=3)
+    other.fit(feed, verbose=0)
+    plain.fit(X, Y, batch_size=8, shuffle=False, verbose=0)
+    assert int(other.optimizer.iterations) == 5
+    assert equal(other, plain)
+
+
 def test_data_of_another_form_may_follow():
     images = np.random.default_rng(2).random((37, 8, 8, 1)).astype(np.float32)
     forms = [(images, Y), (images, Y, np.ones(37)), ((images * 255).astype(np.uint8), Y)]

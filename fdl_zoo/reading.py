@@ -1,4 +1,4 @@
-"""Pixels of an opened image as bytes, whatever its depth: Pillow alone cuts 16-bit grey off at white."""
+"""What is read of the user's files in more than one place: pixels of any depth, numbers in a table."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from fdl_zoo.errors import InvalidData
 
 
 def as_bytes(image: Any, file: Any) -> Any:
-    """The image with at most eight bits per channel.
+    """The image with at most eight bits per channel; Pillow alone cuts 16-bit grey off at white.
 
     Args:
         image: A `PIL.Image.Image`.
@@ -27,3 +27,12 @@ def as_bytes(image: Any, file: Any) -> Any:
             " or 16 bits per channel."
         )
     return image
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell of a table holds a number, NaN and infinity among them."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
