@@ -277,11 +277,20 @@ class Registry:
 
         Raises:
             InvalidName: The name is malformed, or another factory has it.
+            InvalidCard: The card is none, or what is registered is no factory.
         """
         if not isinstance(name, str) or not all(part.isidentifier() for part in normalise(name).split("/")):
             raise InvalidName(f"{_a(self.noun)} cannot be named {name!r}: {NAMING}.")
 
+        if card is not None and not isinstance(card, Card):
+            raise InvalidCard(f"The card of {name} cannot be a {type(card).__name__}: give card=Card(...).")
+
         def decorate(function: Factory) -> Factory:
+            if not hasattr(function, "__qualname__"):
+                raise InvalidCard(
+                    f"{_a(type(function).__name__)} cannot be registered as the {self.noun} {name}: give a function"
+                    " that builds it, or its class."
+                )
             target = f"{function.__module__}:{function.__qualname__}"
             entry = Entry(
                 self.kind, name, target, "notebook", door="notebook", function=function, stated=card or Card()

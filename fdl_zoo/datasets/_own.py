@@ -57,7 +57,8 @@ def targets(values: np.ndarray, task: str, where: str) -> tuple[np.ndarray, str,
 
 
 def _whole(values: np.ndarray) -> bool:
-    return bool(np.isfinite(values).all() and (values == np.floor(values)).all())
+    """Whether all are whole numbers, and none is so large that it would not stay one."""
+    return bool((np.abs(values) < 2.0**53).all() and (values == np.floor(values)).all())
 
 
 def assembled(

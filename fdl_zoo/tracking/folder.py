@@ -73,6 +73,10 @@ class RunFolder:
                 | {"ended": None, "metrics": {}, "facts": without_secrets(facts)}
             )
         except FileExistsError as error:
+            if not folder.path.parent.is_dir():
+                raise TrackingError(
+                    f"The run's folder {folder.path} cannot be made: {folder.path.parent} is a file; move it away."
+                ) from error
             raise TrackingError(f"A run cannot be named {name!r}: {folder.path} exists; leave the name out.") from error
         except OSError as error:
             raise TrackingError(f"The run's folder {folder.path} cannot be made: {error.strerror}.") from error

@@ -31,7 +31,7 @@ def accelerate(
     steps: int = 1,
     jit: bool | None = None,
     block: int | None = None,
-    callbacks: Iterable[keras.callbacks.Callback] = (),
+    callbacks: Iterable[keras.callbacks.Callback] | keras.callbacks.Callback | None = None,
 ) -> Feed:
     """The data in the form in which `model.fit` and `model.evaluate` run a block of steps per compiled call.
 
@@ -51,7 +51,7 @@ def accelerate(
         steps: Steps per epoch where the batch is full.
         jit: Compile with XLA; None lets the engine choose.
         block: Steps per compiled call; None lets the engine choose.
-        callbacks: Those that `fit` will be given: if one looks at every batch, a block is one step.
+        callbacks: What `fit` will be given: if one looks at every batch, a block is one step.
 
     Raises:
         InvalidOption: The model is not compiled, a number is none, or jit is asked for on several replicas.
@@ -73,6 +73,7 @@ def accelerate(
             "The data cannot be divided among replicas or micro-batches without targets: give y, or use one device and"
             " no gradient accumulation."
         )
+    looking = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks or ()
     batches = Batches(
         split,
         batch_size,
@@ -80,7 +81,7 @@ def accelerate(
         steps=steps,
         micro_batches=parts,
     )
-    feed, choice = install(model, batches, jit=jit, block=block, callbacks=callbacks)
+    feed, choice = install(model, batches, jit=jit, block=block, callbacks=looking)
     if choice.watched_by:
         _logger.warning("Blocks are one step long: %s.", choice.reasons["block"])
     return feed

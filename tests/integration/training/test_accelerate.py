@@ -136,3 +136,9 @@ def test_floats_come_in_keras_s_type_as_in_fit():
 def test_what_is_no_data_no_count_and_no_model_is_refused(given, error, message):
     with pytest.raises(error, match=message):
         fdl.accelerate(**{"model": made(), "x": X, "y": Y} | given)
+
+
+def test_callbacks_come_as_for_fit():
+    assert fdl.accelerate(made(), X, Y, batch_size=8, block=3, callbacks=None).block == 3
+    watching = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    assert fdl.accelerate(made(), X, Y, batch_size=8, callbacks=watching).block == 1

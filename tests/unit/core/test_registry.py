@@ -534,3 +534,17 @@ def test_a_model_is_built_for_its_data_by_the_names_of_the_contract():
     ):
         registry.build("other_names", (3,), 2)
     assert isinstance(registry.build("any_names", input_shape=(3,), num_outputs=2), keras.Sequential)
+
+
+@pytest.mark.parametrize(
+    ("card", "factory", "message"),
+    [
+        (None, keras.Sequential(), "A Sequential cannot be registered as the model mine: give a function"),
+        ({"chapter": 3}, lambda input_shape, num_outputs: None, "The card of mine cannot be a dict"),
+    ],
+)
+def test_what_builds_nothing_is_not_registered(card, factory, message):
+    registry = Registry("models", lambda kind: ([], []))
+    with pytest.raises(InvalidCard, match=message):
+        registry.register("mine", card)(factory)
+    assert registry.names() == []

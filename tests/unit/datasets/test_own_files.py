@@ -53,6 +53,7 @@ def test_npz_holds_what_was_saved(tmp_path):
     ("y", "task", "outputs", "names"),
     [
         (LABELS / 3, "regression", 1, ()),
+        (LABELS * 1e20, "regression", 1, ()),  # whole, but no integers
         (np.stack([LABELS / 3] * 2, axis=1), "regression", 2, ()),
         (LABELS.astype(float), "classification", 4, ("0", "1", "2", "3")),
         (np.array(["no", "yes"] * 20), "classification", 2, ("no", "yes")),

@@ -114,6 +114,12 @@ def test_secrets_of_addresses_are_never_written(make_run):
     assert "sslmode=on" in everything
 
 
+def test_a_file_where_the_runs_belong_is_named(tmp_path):
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(TrackingError, match=r"one cannot be made: .*/runs is a file; move it away"):
+        RunFolder.create("one", spec="", facts={}, root=tmp_path)
+
+
 def test_name_that_is_taken_or_climbs_out_is_refused(make_run, tmp_path):
     make_run("one")
     with pytest.raises(TrackingError, match="cannot be named 'one'"):
