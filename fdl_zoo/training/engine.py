@@ -69,8 +69,11 @@ class Engine:
         return self._run("test", iterator)[0]
 
     def _by_keras(self, kind: str, iterator: Any) -> Any:
-        """As many batches as Keras's blocks have, one by one: those fail on several replicas (keras #19246)."""
-        batches = itertools.islice(_drawn(iterator), self.model.steps_per_execution)
+        """Keras's own function. Its blocks fail on several replicas (keras #19246): those get batches one by one."""
+        block = self.model.steps_per_execution
+        if block == 1 or self.model.distribute_strategy.num_replicas_in_sync == 1:
+            return self._stock[kind](iterator)
+        batches = itertools.islice(_drawn(iterator), block)
         first = next(batches, None)
         if first is None:
             raise StopIteration

@@ -14,11 +14,11 @@ Y = np.random.default_rng(1).integers(0, 3, 37)
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def made(*layers, shape=(6,)):
+def made(layers=list, shape=(6,), steps_per_execution=1):
     """A compiled model that knows nothing of us; without XLA, so that plain `fit` gives the same bits."""
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input(shape), *layers, keras.layers.Dense(3)])
-    model.compile("adam", LOSS, metrics=["accuracy"], jit_compile=False)
+    keras.utils.set_random_seed(0)  # before layers are made, which draw a seed each
+    model = keras.Sequential([keras.Input(shape), *layers(), keras.layers.Dense(3)])
+    model.compile("adam", LOSS, metrics=["accuracy"], jit_compile=False, steps_per_execution=steps_per_execution)
     return model
 
 
@@ -59,6 +59,21 @@ def test_arrays_of_an_accelerated_model_are_read_as_far_as_is_asked_for():
     assert ours.predict(X, batch_size=5, steps=3, verbose=0).shape == (15, 3)
 
 
+@pytest.mark.parametrize("execution", [1, 3])
+def test_what_keras_runs_itself_is_as_without_us(execution):
+    plain, ours = (
+        made(lambda: [keras.layers.Dense(16, activation="tanh")], steps_per_execution=execution) for _ in range(2)
+    )
+    fdl.accelerate(ours, X, Y, batch_size=8, jit=False)
+    given = {"batch_size": 8, "shuffle": False, "epochs": 3, "verbose": 0, "validation_data": (X, Y)}
+    assert ours.fit(X, Y, **given).history == plain.fit(X, Y, **given).history
+    assert equal(ours, plain)
+    feed = fdl.accelerate(ours, X, Y, batch_size=8, shuffle=False, jit=False)
+    del given["batch_size"], given["shuffle"]
+    found = ours.fit(feed, **given, validation_batch_size=8).history
+    assert found == plain.fit(X, Y, batch_size=8, shuffle=False, **given).history
+
+
 def test_a_generator_without_end_ends_with_the_steps():
     def batches():
         while True:
@@ -90,7 +105,7 @@ def test_another_model_takes_the_batches_one_by_one():
 def test_data_of_another_form_may_follow():
     images = np.random.default_rng(2).random((37, 8, 8, 1)).astype(np.float32)
     forms = [(images, Y), (images, Y, np.ones(37)), ((images * 255).astype(np.uint8), Y)]
-    plain, ours = (made(keras.layers.Conv2D(4, 3), keras.layers.Flatten(), shape=(8, 8, 1)) for _ in range(2))
+    plain, ours = (made(lambda: [keras.layers.Conv2D(4, 3), keras.layers.Flatten()], shape=(8, 8, 1)) for _ in range(2))
     for x, y, *weights in forms:
         weight = weights[0] if weights else None
         plain.fit(x, y, sample_weight=weight, batch_size=8, shuffle=False, verbose=0)
