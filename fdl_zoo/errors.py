@@ -41,6 +41,12 @@ class TrackingError(ZooError):
     exit_status = 1
 
 
+class RunInUse(TrackingError):
+    """Another process trains the run; it can be stopped first."""
+
+    exit_status = 2
+
+
 class TrainingFailed(ZooError):
     """Training could not go on: the loss is no longer finite, a device is gone, memory ran out."""
 

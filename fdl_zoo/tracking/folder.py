@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fdl_zoo.errors import TrackingError, UnknownName, ZooError
+from fdl_zoo.errors import RunInUse, TrackingError, UnknownName, ZooError
 from fdl_zoo.tracking.files import Lock, write_atomically, write_json
 from fdl_zoo.tracking.history import History, decoded, encoded
 from fdl_zoo.tracking.owner import Owner, is_alive, read_owner
@@ -178,12 +178,10 @@ class RunFolder:
         """Makes this process the owner of a run that ended or was interrupted, to resume it: it is RUNNING again.
 
         Raises:
-            TrackingError: Another process trains it.
+            RunInUse: Another process trains it.
         """
         if is_alive(self._owner_file) or not self._own(timeout=1.0):
-            raise TrackingError(
-                f"The run {self.name} cannot be resumed: {self._owner_in_words()} trains it; stop it first."
-            )
+            raise RunInUse(f"The run {self.name} cannot be resumed: {self._owner_in_words()} trains it; stop it first.")
         self._write(self._read() | {"status": "RUNNING", "reason": "", "ended": None})
 
     def update_facts(self, **facts: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import fdl_zoo as fdl
 from fdl_zoo import catalogue
-from fdl_zoo.errors import InvalidData, InvalidOption, TrackingError
+from fdl_zoo.errors import InvalidData, InvalidOption, RunInUse
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.training.checkpoints import Checkpoints, State
 from fdl_zoo.training.interruption import Terminated
@@ -242,8 +242,9 @@ def test_what_cannot_be_resumed_is_said(tmp_path):
     (run.path / "run.json").write_text(json.dumps(record | {"status": "KILLED"}))
     held = RunFolder.open(run.path)
     held.acquire()
-    with pytest.raises(TrackingError, match="trains it; stop it first"):
+    with pytest.raises(RunInUse, match="trains it; stop it first") as refused:
         fdl.resume(run.name, root=tmp_path, progress=Silent())
+    assert refused.value.exit_status == 2
     held.release()
 
 
