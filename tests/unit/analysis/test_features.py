@@ -9,7 +9,7 @@ from PIL import Image
 
 import fdl_zoo as fdl
 from fdl_zoo.analysis import filters, lines
-from fdl_zoo.analysis.embedding import last_hidden, neighbour_accuracy
+from fdl_zoo.analysis.embedding import embedded, last_hidden, neighbour_accuracy
 from fdl_zoo.cli import run as command
 from fdl_zoo.errors import InvalidData, InvalidOption
 from fdl_zoo.models import alexnet, convnet, lstm, vgg
@@ -131,6 +131,15 @@ def test_the_hidden_layer_brings_classes_together(found):
 def test_tsne_keeps_neighbours_together(convnet_run):
     embedding = fdl.features(convnet_run, examples=200).embedding
     assert neighbour_accuracy(embedding.points, embedding.targets) > 0.8
+
+
+def test_a_hidden_layer_that_computes_in_bfloat16_is_drawn_too():
+    units = [keras.layers.Dense(8, dtype="mixed_bfloat16"), keras.layers.Dense(2, dtype="mixed_bfloat16")]
+    model = keras.Sequential([keras.Input((4,)), *units])
+    x = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+    points = embedded(model, x, np.arange(30) % 2, classes=True, method="pca").points
+    assert points.shape == (30, 2)
+    assert np.isfinite(points).all()
 
 
 def test_the_last_hidden_layer():
