@@ -11,6 +11,7 @@ import numpy as np
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 from keras.src.trainers.epoch_iterator import EpochIterator
 
+from fdl_zoo.errors import InvalidOption
 from fdl_zoo.training.batches import Batches
 from fdl_zoo.training.strategy import Undivided
 
@@ -20,17 +21,26 @@ def count_examples(data: tuple[Any, ...]) -> int:
     return len(keras.tree.flatten(data)[0])
 
 
-def _callers() -> tuple[Any, Any]:
-    """Who counts the steps of an epoch, and the model whose `fit` or `evaluate` they are of; None where nobody does."""
+def _callers() -> tuple[Any, Any, str]:
+    """Who counts the steps of an epoch, the model whose steps they are, and its method, such as `fit`; else None."""
     frame, counting = inspect.currentframe(), None
     while frame is not None:
         owner = frame.f_locals.get("self")
         if isinstance(owner, EpochIterator):
             counting = owner
-        if isinstance(owner, keras.Model):
-            return counting, owner
+        if isinstance(owner, keras.Model) and not frame.f_code.co_name.startswith("_"):
+            return counting, owner, frame.f_code.co_name
         frame = frame.f_back
-    return counting, None
+    return counting, None, ""
+
+
+def _refuse_replicas(model: keras.Model | None, method: str) -> None:
+    replicas = 1 if model is None else model.distribute_strategy.num_replicas_in_sync
+    if replicas > 1:
+        raise InvalidOption(
+            f"{method} cannot take accelerated data on {replicas} replicas: Keras would compute each example {replicas}"
+            f" times; give {method} the arrays, or accelerate this model for fit and evaluate."
+        )
 
 
 def _runs_blocks(model: keras.Model | None) -> bool:
@@ -100,9 +110,13 @@ class Feed(DataAdapter):
         Its `steps_per_execution` holds for all data of a model: arrays and generators would be read beyond the steps
         that `fit`, `evaluate` or `predict` are asked for. So it is set where only this epoch's steps are counted: in
         the iterator over them, which Keras hands to nobody, and which is found among the callers of this method.
+
+        Raises:
+            InvalidOption: Keras's own function, which takes single batches, would give each to all replicas.
         """
-        counting, model = _callers()
-        if not _runs_blocks(model):  # it takes single batches
+        counting, model, method = _callers()
+        if method == "predict" or not _runs_blocks(model):
+            _refuse_replicas(model, method)
             return
         self.length = _divisor(counting.steps_per_epoch, self.block) if counting.steps_per_epoch else self.block
         counting.steps_per_execution = self.length

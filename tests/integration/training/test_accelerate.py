@@ -74,6 +74,50 @@ def test_what_keras_runs_itself_is_as_without_us(execution):
     assert found == plain.fit(X, Y, batch_size=8, shuffle=False, **given).history
 
 
+def test_a_feed_is_predicted_whole_and_as_far_as_is_asked_for():
+    model = made()
+    feed = fdl.accelerate(model, X, Y, batch_size=8, shuffle=False, jit=False)
+    expected = model.predict(X, batch_size=8, verbose=0)
+    np.testing.assert_array_equal(model.predict(feed, verbose=0), expected)
+    np.testing.assert_array_equal(model.predict(feed, steps=2, verbose=0), expected[:16])
+    model.fit(feed, verbose=0)
+    assert int(model.optimizer.iterations) == 5
+
+
+def test_steps_of_replicas_and_of_data_on_disk_are_those_of_plain_fit(two_replicas):
+    class OnDisk(fdl.Split):
+        def __init__(self):
+            self.x = self.y = None
+
+        def __len__(self):
+            return len(X)
+
+        def take(self, indices, epoch=0):
+            return X[indices], Y[indices]
+
+    plain, streamed = made(), made()
+    with two_replicas.scope():
+        mirrored = made()
+    given = {"epochs": 2, "steps_per_epoch": 3, "verbose": 0}
+    plain.fit(X, Y, batch_size=5, shuffle=False, **given)
+    streamed.fit(fdl.accelerate(streamed, OnDisk(), batch_size=5, shuffle=False, jit=False, block=2), **given)
+    mirrored.fit(fdl.accelerate(mirrored, X, Y, batch_size=5, shuffle=False, block=2), **given)
+    assert equal(streamed, plain)
+    for ours, theirs in zip(mirrored.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_keras_s_own_functions_do_not_give_each_example_to_both_replicas(two_replicas):
+    with two_replicas.scope():
+        ours, other = made(), made()
+    feed = fdl.accelerate(ours, X, Y, batch_size=8)
+    with pytest.raises(InvalidOption, match="predict cannot take accelerated data on 2 replicas"):
+        ours.predict(feed, verbose=0)
+    other(X[:2])
+    with pytest.raises(InvalidOption, match="fit cannot take accelerated data on 2 replicas"):
+        other.fit(feed, verbose=0)
+
+
 def test_a_generator_without_end_ends_with_the_steps():
     def batches():
         while True:
