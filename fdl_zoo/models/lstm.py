@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from fdl_zoo.card import Card, Recipe, Reference, Variant, Weights
-from fdl_zoo.models import _recurrent
+from fdl_zoo.models import _halves, _recurrent
 
 CARD = Card(
     task=("classification", "binary", "regression"),
@@ -151,7 +151,10 @@ def build(
     """
     name = "bilstm" if bidirectional else cell
     inputs, x = _recurrent.sequence_input(name, input_shape, vocabulary, embedding)  # [batch, time, features]
-    layer: Any = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[cell](units, unroll=unroll, name="recurrent")
+    kinds: dict[str, Any] = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+    if not unroll and _halves.is_long(input_shape, units):
+        kinds = {"lstm": _halves.HalvedLSTM, "gru": _halves.HalvedGRU}
+    layer = kinds[cell](units, unroll=unroll, name="recurrent")
     if bidirectional:
         layer = keras.layers.Bidirectional(layer, name="bidirectional")
     x = layer(x)  # [batch, units], twice as many where bidirectional

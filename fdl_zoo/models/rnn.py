@@ -12,7 +12,7 @@ from typing import Literal
 import keras
 
 from fdl_zoo.card import Card, Recipe, Reference, Weights
-from fdl_zoo.models import _recurrent
+from fdl_zoo.models import _halves, _recurrent
 
 CARD = Card(
     task=("classification", "binary", "regression"),
@@ -84,6 +84,8 @@ def build(
     else:
         cell = _recurrent.AveragedCell(units, steps=input_shape[0], activation=activation)
     layer = _recurrent.LearnedStateRNN if learned_state else keras.layers.RNN
+    if not unroll and _halves.is_long(input_shape, units):
+        layer = _halves.HalvedLearnedStateRNN if learned_state else _halves.HalvedRNN
     x = layer(cell, unroll=unroll, name="recurrent")(x)  # [batch, units]
     outputs = keras.layers.Dense(num_outputs, name="output")(x)  # [batch, outputs]
     return keras.Model(inputs, outputs, name="rnn")

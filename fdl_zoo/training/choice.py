@@ -146,6 +146,9 @@ def _jit(model: keras.Model, replicas: int, total_steps: int | None) -> tuple[bo
     if model.run_eagerly:
         return False, "the model is run eagerly"
     on_gpu = _on_gpu()
+    in_halves = [type(layer).__name__ for layer in model._flatten_layers() if getattr(layer, "compiles_itself", False)]
+    if in_halves and not on_gpu:
+        return False, f"a {in_halves[0]} has XLA compile each half of a batch, for a core of its own"
     refusing = sorted(type(layer).__name__ for layer in model._flatten_layers() if not _can_jit(layer, on_gpu))
     if refusing:
         return False, f"XLA cannot compile a {refusing[0]}"

@@ -454,3 +454,6 @@ def test_what_xla_cannot_compile_is_not_given_to_it():
     eager.run_eagerly = True
     assert not choose(eager, **given).jit
     assert choose(made("gated")[1], **given).jit  # without a GPU there are no cuDNN kernels
+    long = fdl.create_model("lstm", (100, 2), 3)
+    long.compile("sgd", "mse")
+    assert choose(long, **given).reasons["jit"].startswith("a HalvedLSTM has XLA compile each half of a batch")
