@@ -1,7 +1,7 @@
 """Recurrent network: a fully connected recurrent layer whose initial state is learned (chapter 7).
 
 Unrolled through time it is a feed-forward network whose copies share their weights; the gradients of the copies are
-summed, or averaged.
+summed, or averaged. Long sequences are computed in halves of a training batch, as `lstm` does.
 
 The recipe for the adding problem has 32 units, those with which the figures that `lstm` states were measured: with
 them this network solves the problem at length 10, and not at length 100.
