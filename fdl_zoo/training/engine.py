@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from fdl_zoo.training.counting import counted, counting
 from fdl_zoo.training.feed import Block, Epoch, Feed, count_examples
 from fdl_zoo.training.strategy import local_index
 
@@ -27,7 +28,7 @@ class Engine:
 
     Attributes:
         losses: The loss of every step of the latest training block [steps], each the mean over its batch.
-        block: The steps that Keras counts for that block, also where it was the epoch's last and had fewer.
+        block: The steps from the first of these to the one with which Keras's count of steps goes on.
     """
 
     def __init__(self, model: keras.Model, jit: bool) -> None:
@@ -58,8 +59,8 @@ class Engine:
         if not isinstance(iterator, Epoch):
             self.losses, self.block = np.zeros(0), self.model.steps_per_execution
             return self._by_keras("train", iterator)
-        self.block = iterator.feed.length
         logs, self.losses = self._run("train", iterator)
+        self.block = len(self.losses) + iterator.counted_beyond
         return logs
 
     def test(self, iterator: Any) -> Any:
@@ -118,7 +119,7 @@ class Loop:
         self.strategy = model.distribute_strategy
         self.replicas = self.strategy.num_replicas_in_sync
         # What Keras's own step logs is read from the metrics after the loop, which then carries no logs.
-        self._carries_logs = self.replicas > 1 or not _is_stock(model)
+        self._carries_logs = not _is_stock(model)
         self._logs: Any = None
         self._any_length: dict[str, Any] = {}
         # Not the method itself, whose traces TensorFlow would count over all models, and warn that they are many.
@@ -143,8 +144,12 @@ class Loop:
         """Make variables and find the form of the logs, unless that has been done; nothing is computed."""
         if self._logs is None:
             rows, weights = self._share(block)
-            self._make_variables(data, rows)
-            self._logs = self._log_zeros(data, rows, weights, varying) if self._carries_logs else ()
+            self._logs = ()
+            if self._carries_logs or self.replicas > 1:
+                zeros = self._log_zeros(data, rows, weights, varying)
+                self._logs = zeros if self._carries_logs else ()
+            elif self.step == self.model.train_step:
+                self._make_variables(data, rows)
 
     def __call__(self, data: Any, block: Block, varying: bool) -> tuple[Any, Any]:
         """Run a block; the logs of its last step and the loss of each [steps].
@@ -193,12 +198,7 @@ class Loop:
         return tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), specs)
 
     def _make_variables(self, data: Any, rows: Any) -> None:
-        """Let Keras make those of metrics and optimizer by itself, where it knows how.
-
-        TensorFlow traces a function twice whose first trace makes some.
-        """
-        if self._carries_logs or self.step != self.model.train_step:
-            return
+        """Let Keras make those of metrics and optimizer: TensorFlow traces a function twice whose first trace does."""
         size = count_examples(data) if rows is None else rows.shape[1]
 
         def batch(array: Any) -> Any:
@@ -208,32 +208,36 @@ class Loop:
 
     def _one(self, data: Any, rows: Any, weights: Any, index: tf.Tensor, varying: bool) -> Any:
         """One step: gather the batch, on each replica its share, and call the model's own step."""
+        if weights is None:
+            return self._shared(data, rows, None, index, varying)
+        with counting(self.model):
+            return self._shared(data, rows, weights, index, varying)
+
+    def _shared(self, data: Any, rows: Any, weights: Any, index: tf.Tensor, varying: bool) -> Any:
         if self.replicas == 1:
             batch = _gathered(data, rows, index)
             return self._as_in_fit(batch, varying)(batch) if weights is None else self._weighted_step(batch, weights)
 
         def replica_step(data: Any, rows: Any, weight: Any) -> Any:
             batch = _gathered(data, rows, index)
-            return self.step(batch) if weight is None else self._weighted_step(batch, weight)
+            if weight is None:
+                return self.step(batch)
+            logs = self._weighted_step(batch, weight)
+            return tf.nest.map_structure(lambda value: value * tf.cast(weight, value.dtype), logs)
 
         logs = self.strategy.run(replica_step, args=(data, rows, weights))
-        return tf.nest.map_structure(lambda value: self.strategy.experimental_local_results(value)[0], logs)
+        if not self._carries_logs:
+            return ()
+        return tf.nest.map_structure(lambda value: self.strategy.reduce("MEAN", value, axis=None), logs)
 
     def _weighted_step(self, batch: tuple[Any, ...], weight: tf.Tensor) -> Any:
-        """A step whose loss counts `weight` times; its metrics count each example once, or not at all at weight 0."""
-        weight = tf.cast(weight, keras.config.floatx())
-        x, y, given = keras.utils.unpack_x_y_sample_weight(batch)
-        scale = weight * tf.ones(tf.shape(keras.tree.flatten(x)[0])[:1], weight.dtype)
-        losses = {"loss", *(metric.name for metric in getattr(self.model._compile_loss, "metrics", ()))}
+        """A step that counts `weight` times; its metrics count each example once, or not at all at weight 0."""
         before = {id(each): tf.identity(each.value) for metric in self.model.metrics for each in metric.variables}
-        logs = self.step((x, y, scale if given is None else scale * tf.cast(given, weight.dtype)))
-        for metric in self.model.metrics:
-            for variable in metric.variables:  # the very first step makes some, at zero
-                was = before.get(id(variable), tf.zeros_like(variable.value))
-                grown = variable.value - was
-                if metric.name in losses and variable is metric.total:
-                    grown = tf.math.divide_no_nan(grown, tf.cast(weight, grown.dtype))
-                variable.assign(was + tf.where(weight > 0, grown, tf.zeros_like(grown)))
+        with counted(weight):
+            logs = self.step(batch)
+        for variable in (each for metric in self.model.metrics for each in metric.variables):
+            was = before.get(id(variable), tf.zeros_like(variable.value))  # the very first step makes some, at zero
+            variable.assign(tf.where(weight > 0, variable.value, was))
         return logs
 
     def _as_in_fit(self, batch: tuple[tf.Tensor, ...], varying: bool) -> Callable:

@@ -1,7 +1,8 @@
 """Feeds `fit` and `evaluate` with blocks of steps: indices into data that stay on the device, or are streamed."""
 
 import inspect
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -83,13 +84,17 @@ class Feed(DataAdapter):
         resident: Keep the whole split on the device; else each block is read while the one before it is computed.
 
     Attributes:
-        length: Steps per call in the present epoch: `block`, or fewer where `fit` is given a number of steps.
+        length: Steps per call in the present epoch: `block`, or fewer where `fit` is given a number of steps or there
+            are fewer.
+        moves_on: Whether the next pass has an order of its own; not after an evaluation, which would change training.
     """
 
     def __init__(self, batches: Batches, block: int, resident: bool) -> None:
         self.batches = batches
         self.block = self.length = block
         self.done = (0, 0)
+        self.moves_on = True
+        self._counting: Callable[[], Any] = lambda: None
         self.data: tuple[Any, ...] | None = None
         if resident:
             self.data = batches.split.take(np.arange(len(batches.split)))
@@ -115,11 +120,31 @@ class Feed(DataAdapter):
             InvalidOption: Keras's own function, which takes single batches, would give each to all replicas.
         """
         counting, model, method = _callers()
+        self.moves_on = method not in ("evaluate", "predict")
         if method == "predict" or not _runs_blocks(model):
             _refuse_replicas(model, method)
             return
-        self.length = _divisor(counting.steps_per_epoch, self.block) if counting.steps_per_epoch else self.block
+        asked = counting.steps_per_epoch
+        self.length = _divisor(asked, self.block) if asked else min(self.block, self.num_batches)
         counting.steps_per_execution = self.length
+        self._counting = weakref.ref(counting)
+
+    def count_block(self, step: int, steps: int) -> int:
+        """How many steps more Keras counts for a block than it has; also lets it count those of the next one.
+
+        Keras adds up just before each call. The last block of an epoch may be shorter than the others, unless `fit` is
+        given a number of steps, which whole blocks make up: one that the data end in is counted whole.
+
+        Args:
+            step: The step at which the next block begins.
+            steps: Of this block.
+        """
+        counting = self._counting()
+        if counting is None or counting.steps_per_epoch:
+            return self.length - steps
+        if step < self.num_batches:
+            counting.steps_per_execution = min(self.length, self.num_batches - step)
+        return 0
 
     @property
     def num_batches(self) -> int:
@@ -147,10 +172,14 @@ class Feed(DataAdapter):
 
 
 class Epoch(Iterator):
-    """One pass over a feed, in blocks or batch by batch; at its end the next epoch's order is drawn."""
+    """One pass over a feed, in blocks or batch by batch; at its end the next epoch's order is drawn.
+
+    Attributes:
+        counted_beyond: Steps that Keras counts for the latest block and that it does not have.
+    """
 
     def __init__(self, feed: Feed) -> None:
-        self.feed, self.step = feed, 0
+        self.feed, self.step, self.counted_beyond = feed, 0, 0
         self._reader: ThreadPoolExecutor | None = None
         self._coming: Future[list[Block]]
 
@@ -172,6 +201,7 @@ class Epoch(Iterator):
         to_do = self._to_do(steps)
         found = [] if not to_do else self._resident(to_do) if self.feed.data is not None else self._stream(to_do)
         self._advance(len(steps))
+        self.counted_beyond = self.feed.count_block(self.step, len(steps))
         return found
 
     def first_block(self) -> list[Block]:
@@ -256,5 +286,5 @@ class Epoch(Iterator):
 
     def _advance(self, steps: int) -> None:
         self.step += steps
-        if self.step >= len(self.feed.batches):
+        if self.step >= len(self.feed.batches) and self.feed.moves_on:
             self.feed.batches.on_epoch_end()
