@@ -58,7 +58,7 @@ def _check_outputs(model: Any, data: Dataset, spec: RunSpec) -> None:
     """Refuse a model whose outputs are not what the task needs, before a loss fails on them, or takes them for right.
 
     Raises:
-        InvalidData: Their number is another.
+        InvalidData: Their number is another, or they are probabilities where logits are wanted.
     """
     if data.task == "objective" or spec.loss is not None or len(getattr(model, "outputs", None) or ()) != 1:
         return
@@ -67,6 +67,13 @@ def _check_outputs(model: Any, data: Dataset, spec: RunSpec) -> None:
         raise InvalidData(
             f"{spec.model.name} cannot train on {spec.data.name}: it gives {given} outputs per example, and"
             f" {data.task} on this dataset needs {data.num_outputs}; build must give num_outputs of them."
+        )
+    last = model.layers[-1]
+    applied = getattr(getattr(last, "activation", None), "__name__", type(last).__name__).lower()  # or a Softmax layer
+    if data.task in ("classification", "binary") and applied in ("softmax", "sigmoid"):
+        raise InvalidData(
+            f"{spec.model.name} cannot train on {spec.data.name}: its last layer {last.name!r} applies {applied}, and"
+            " losses and predictions take logits and apply it themselves; leave that activation out."
         )
 
 

@@ -7,6 +7,7 @@ gathers its batch from data on the device and calls the model's own `train_step`
 import functools
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -208,22 +209,23 @@ class Loop:
 
     def _one(self, data: Any, rows: Any, weights: Any, index: tf.Tensor, varying: bool) -> Any:
         """One step: gather the batch, on each replica its share, and call the model's own step."""
-        if weights is None:
-            return self._shared(data, rows, None, index, varying)
-        with counting(self.model):
-            return self._shared(data, rows, weights, index, varying)
-
-    def _shared(self, data: Any, rows: Any, weights: Any, index: tf.Tensor, varying: bool) -> Any:
-        if self.replicas == 1:
+        with nullcontext() if weights is None else counting(self.model):
+            if self.replicas > 1:
+                return self._on_replicas(data, rows, weights, index)
             batch = _gathered(data, rows, index)
             return self._as_in_fit(batch, varying)(batch) if weights is None else self._weighted_step(batch, weights)
+
+    def _on_replicas(self, data: Any, rows: Any, weights: Any, index: tf.Tensor) -> Any:
+        """A step on each replica; logs that are not read from metrics are means, in which each counts by its share."""
 
         def replica_step(data: Any, rows: Any, weight: Any) -> Any:
             batch = _gathered(data, rows, index)
             if weight is None:
                 return self.step(batch)
-            logs = self._weighted_step(batch, weight)
-            return tf.nest.map_structure(lambda value: value * tf.cast(weight, value.dtype), logs)
+            logs = tf.nest.map_structure(tf.convert_to_tensor, self._weighted_step(batch, weight))
+            return tf.nest.map_structure(
+                lambda value: value * tf.cast(weight, value.dtype) if value.dtype.is_floating else value, logs
+            )
 
         logs = self.strategy.run(replica_step, args=(data, rows, weights))
         if not self._carries_logs:

@@ -127,8 +127,15 @@ def check_equal(found, wanted):
         np.testing.assert_allclose(found[1][name], wanted[1][name], rtol=1e-9)
 
 
-@pytest.mark.parametrize("batch", [BATCH, EXAMPLES - 1])  # of the latter the last has one example, for one replica
-@pytest.mark.parametrize("case", [name for name in CASES if name != "two optimizers"])
+@pytest.mark.parametrize(
+    ("case", "batch"),
+    [
+        *((name, BATCH) for name in CASES if name != "two optimizers"),
+        *(
+            (name, EXAMPLES - 1) for name in ("penalized", "own step")
+        ),  # the last batch has one example, for one replica
+    ],
+)
 def test_two_replicas_equal_one_device(case, batch, two_replicas):
     one, two = trained(case, batch), trained(case, batch, scope=two_replicas.scope())
     check_equal(two, one)
@@ -141,7 +148,7 @@ def test_two_replicas_equal_one_device(case, batch, two_replicas):
 def test_micro_batches_equal_the_whole(case):
     whole = trained(case, "full", epochs=1)
     found = trained(case, "full", parts=3, epochs=1)
-    found[1].pop("first_input", None)  # a log of one's own is the last step's, which is a third of the batch here
+    whole[1].pop("first_input", None)  # a log of one's own is the last step's, which is a third of the batch here
     check_equal(found, whole)
 
 

@@ -330,3 +330,16 @@ def test_a_model_with_another_number_of_outputs_is_refused_before_it_trains(more
     with pytest.raises(InvalidData, match=rf"gives {3 + more} outputs per example, and classification .* needs 3"):
         fdl.train("miscounted", data="iris", root=tmp_path / "mlruns", **QUIET)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("last", [{"activation": "softmax"}, {"activation": "sigmoid"}, keras.layers.Softmax()])
+def test_a_model_that_gives_probabilities_is_refused_before_it_trains(last, tmp_path, registrations):
+    @fdl.register_model("certain")
+    def build(input_shape, num_outputs):
+        layers = [last] if isinstance(last, keras.Layer) else []
+        dense = keras.layers.Dense(num_outputs, **({} if layers else last))
+        return keras.Sequential([keras.Input(input_shape), dense, *layers])
+
+    with pytest.raises(InvalidData, match=r"its last layer '.*' applies (softmax|sigmoid), and losses .* take logits"):
+        fdl.train("certain", data="iris", root=tmp_path / "mlruns", **QUIET)
+    assert list(tmp_path.iterdir()) == []
