@@ -127,14 +127,12 @@ def check_equal(found, wanted):
         np.testing.assert_allclose(found[1][name], wanted[1][name], rtol=1e-9)
 
 
+ONE_LEFT = EXAMPLES - 1  # the batch length of which the last batch has one example, for one replica
+
+
 @pytest.mark.parametrize(
     ("case", "batch"),
-    [
-        *((name, BATCH) for name in CASES if name != "two optimizers"),
-        *(
-            (name, EXAMPLES - 1) for name in ("penalized", "own step")
-        ),  # the last batch has one example, for one replica
-    ],
+    [*((name, BATCH) for name in CASES if name != "two optimizers"), ("penalized", ONE_LEFT), ("own step", ONE_LEFT)],
 )
 def test_two_replicas_equal_one_device(case, batch, two_replicas):
     one, two = trained(case, batch), trained(case, batch, scope=two_replicas.scope())
