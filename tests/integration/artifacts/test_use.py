@@ -166,6 +166,32 @@ def test_a_folder_with_something_else_in_it_is_left_alone(here, tmp_path):
     assert (tmp_path / "thesis.tex").exists()
 
 
+@pytest.mark.parametrize("own", ["notes.txt", "data/train.csv", "variables/notes.txt", ".hidden"])
+def test_own_files_in_a_saved_model_are_not_deleted(here, tmp_path, own):
+    target = tmp_path / "model"
+    fdl.export("last", "saved_model", output=target)
+    assert fdl.export("last", "saved_model", output=target).path == str(target)  # of an export alone a new one is made
+    (target / own).parent.mkdir(exist_ok=True)
+    (target / own).write_text("years of work")
+    with pytest.raises(InvalidOption, match=rf"holds something else \({own.partition('/')[0]}.*would be deleted"):
+        fdl.export("last", "saved_model", output=target)
+    assert (target / own).read_text() == "years of work"
+
+
+@pytest.mark.parametrize("format", ["keras", "onnx", "litert"])
+def test_no_file_takes_the_place_of_a_folder(here, tmp_path, format):
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(InvalidOption, match=f"it is a folder, and {format} is one file; name a file"):
+        fdl.export("last", format, output=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["saved_model.pb"]
+
+
+def test_no_folder_takes_the_place_of_a_file(here, tmp_path):
+    (tmp_path / "model").write_text("years of work")
+    with pytest.raises(InvalidOption, match="it is a file, and saved_model is a folder"):
+        fdl.export("last", "saved_model", output=tmp_path / "model")
+
+
 def test_what_tensorboard_writes_becomes_an_artifact_of_the_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = fdl.train(
