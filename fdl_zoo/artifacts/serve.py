@@ -2,15 +2,16 @@
 
 import tempfile
 from pathlib import Path
-from subprocess import Popen
 
 from fdl_zoo.artifacts.package import packaged
 from fdl_zoo.artifacts.reference import Located, locate
 from fdl_zoo.artifacts.safe import inspect_package
 from fdl_zoo.tracking import environment, servers
 from fdl_zoo.tracking.folder import ROOT
+from fdl_zoo.tracking.servers import Server
 
 READY_SECONDS = 120.0  # TensorFlow is imported and the model is loaded
+_WHAT = "The model's server"
 
 
 def serve(
@@ -20,7 +21,7 @@ def serve(
     port: int | None = None,
     root: Path = ROOT,
     allow_unsafe: bool = False,
-) -> tuple[Popen, str]:
+) -> tuple[Server, str]:
     """Starts the server and waits until it answers.
 
     It answers `POST /invocations` with `{"inputs": [...]}`, examples in raw units, by `{"predictions": [...]}`.
@@ -47,11 +48,11 @@ def serve(
         inspect_package(folder, ours=_is_ours(located, str(reference)))
     port = servers.free_port("The model", host, port)
     log = (located.folder.path if located.folder else Path(tempfile.mkdtemp(prefix="fdl-serve-"))) / "serve.log"
-    command = ["models", "serve", "--model-uri", str(folder), "--env-manager", "local"]
+    command = ["mlflow", "models", "serve", "--model-uri", str(folder), "--env-manager", "local"]
     process = servers.start([*command, "--host", host, "--port", str(port)], environment.SETTINGS, log)
     url = servers.address(host, port)
     try:
-        servers.wait_until_ready("The model's server", process, url, log, READY_SECONDS)
+        servers.wait_until_ready(_WHAT, process, url, READY_SECONDS)
     except BaseException:
         servers.stop(process)
         raise
@@ -70,9 +71,18 @@ def exposure(host: str) -> str | None:
     return f"Listening on {host}: whoever reaches this machine can ask this model; there is no password."
 
 
-def stop(process: Popen) -> None:
+def stop(process: Server) -> None:
     """Ends the server and its worker."""
     servers.stop(process)
 
 
-__all__ = ["exposure", "serve", "stop"]
+def wait(process: Server) -> None:
+    """Waits until the server ends, which it does not by itself.
+
+    Raises:
+        TrackingError: It was ended by somebody else, or failed.
+    """
+    servers.wait(_WHAT, process)
+
+
+__all__ = ["exposure", "serve", "stop", "wait"]
