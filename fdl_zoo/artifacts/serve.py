@@ -1,4 +1,4 @@
-"""Serves a run's model over HTTP by `mlflow models serve`: raw units in, probabilities out, on this machine only."""
+"""Serves a run's model over HTTP by MLflow's server: raw units in, probabilities out, on this machine only."""
 
 import tempfile
 from pathlib import Path
@@ -12,6 +12,7 @@ from fdl_zoo.tracking.servers import Server
 
 READY_SECONDS = 120.0  # TensorFlow is imported and the model is loaded
 _WHAT = "The model's server"
+_FOLDER = "FDL_ZOO_SERVED_FOLDER"  # where `answering` finds the package
 
 
 def serve(
@@ -24,7 +25,8 @@ def serve(
 ) -> tuple[Server, str]:
     """Starts the server and waits until it answers.
 
-    It answers `POST /invocations` with `{"inputs": [...]}`, examples in raw units, by `{"predictions": [...]}`.
+    It answers `POST /invocations` with `{"inputs": [...]}`, examples in raw units, by `{"predictions": [...]}`. NaN,
+    infinity and null it refuses with status 400, as `predict` does.
 
     Args:
         reference: What `load_model` takes, but for a bare `.keras` file and `@best`.
@@ -48,8 +50,8 @@ def serve(
         inspect_package(folder, ours=_is_ours(located, str(reference)))
     port = servers.free_port("The model", host, port)
     log = (located.folder.path if located.folder else Path(tempfile.mkdtemp(prefix="fdl-serve-"))) / "serve.log"
-    command = ["mlflow", "models", "serve", "--model-uri", str(folder), "--env-manager", "local"]
-    process = servers.start([*command, "--host", host, "--port", str(port)], environment.SETTINGS, log)
+    command = ["uvicorn", "--factory", "fdl_zoo.artifacts.answering:application", "--host", host, "--port", str(port)]
+    process = servers.start(command, environment.SETTINGS | {_FOLDER: str(folder.resolve())}, log)
     url = servers.address(host, port)
     try:
         servers.wait_until_ready(_WHAT, process, url, READY_SECONDS)
@@ -72,7 +74,7 @@ def exposure(host: str) -> str | None:
 
 
 def stop(process: Server) -> None:
-    """Ends the server and its worker."""
+    """Ends the server."""
     servers.stop(process)
 
 
