@@ -154,6 +154,6 @@ def open_run(reference: Any, root: str | Path = ROOT) -> FinishedRun:
     if not found.model_file.is_file():
         raise InvalidData(
             f"The run {found.name} has no model to look into: it is {found.folder.status.lower()}; look at one that has"
-            f" finished, or go on with it by `fdl resume {found.name}`."
+            f" finished, or go on with it by `{found.folder.continuation}`."
         )
     return found
