@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from fdl_zoo.card import Card
-from fdl_zoo.discovery import Discovery
+from fdl_zoo.discovery import Discovery, unreadable
 from fdl_zoo.entry import KINDS, Entry, Failure
 from fdl_zoo.errors import InvalidName, PluginError
 from fdl_zoo.keras_source import keras_entries
@@ -53,6 +53,20 @@ def require_healthy() -> None:
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise PluginError(f"--strict: {str(found[0]).rstrip('.')}{more}; `fdl plugins doctor` shows all.")
+
+
+def require_readable() -> None:
+    """Refuse what libraries would fail at without naming it, MLflow at the very end of a training.
+
+    Raises:
+        PluginError: The entry points of an installed distribution cannot be read.
+    """
+    found = unreadable()
+    if found:
+        raise PluginError(
+            f"The entry points of an installed distribution cannot be read: {found[0]}; libraries that look for theirs"
+            " among all, as MLflow does, fail at it: mend or uninstall it, or train with --no-tracking."
+        )
 
 
 def list_models(match: Any = None, **filters: Any) -> list[str]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from fdl_zoo.entry import KINDS, NAMING, Entry, Failure, normalise
 
 GROUPS = {f"fdl_zoo.{kind}": kind for kind in KINDS}
+_DAMAGE = (OSError, ValueError, TypeError, AttributeError, LookupError)  # whatever a damaged file brings
 
 
 @dataclass
@@ -143,10 +144,25 @@ def _installed_plugin(distribution: importlib.metadata.Distribution) -> Plugin |
         for point in distribution.entry_points:
             if point.group in GROUPS:
                 _add_entry(plugin, GROUPS[point.group], point.name, point.value)
-    except (OSError, ValueError, TypeError, AttributeError, LookupError) as error:  # whatever a damaged file brings
+    except _DAMAGE as error:
         plugin.fail("metadata", f"{folder.name} cannot be read: {error}.")
     plugin.seconds = time.perf_counter() - started
     return plugin
+
+
+def unreadable() -> list[str]:
+    """What is said of each installed distribution, a plugin or not, at which libraries that look for theirs fail.
+
+    Python reads the entry points of all distributions at once, so that one of them stops MLflow, pydantic and others.
+    """
+    found = []
+    for distribution in importlib.metadata.distributions():
+        try:
+            len(distribution.entry_points)
+        except _DAMAGE as error:
+            folder = Path(str(getattr(distribution, "_path", "")))
+            found.append(f"{folder.name.partition('-')[0]} ({folder / 'entry_points.txt'}: {error})")
+    return found
 
 
 def _version(distribution: importlib.metadata.Distribution) -> str:

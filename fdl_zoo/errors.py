@@ -31,6 +31,10 @@ class InvalidData(ZooError):
     """Data cannot be read, or do not fit the model."""
 
 
+class UnusablePlace(ZooError):
+    """A file or folder that is needed cannot be read or written."""
+
+
 class PluginError(ZooError):
     """A plugin could not be loaded, or returned something else than its kind promises."""
 

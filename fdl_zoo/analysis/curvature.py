@@ -142,6 +142,7 @@ def curvature(
         raise InvalidOption(f"at cannot be {at!r}: it is final or initial.")
     subject = open_run(run, root)
     subject.require_initial_weights()
+    subject.require_place("curvature")
     backend.load()
     from fdl_zoo.analysis.objective import Objective, flat
 

@@ -108,6 +108,7 @@ def features(
         raise InvalidData(
             f"The image {str(image)!r} cannot be read: there is no such file, and it is no number of a test example."
         )
+    subject.require_place("features")
     backend.load()
     from fdl_zoo.analysis.embedding import embedded
     from fdl_zoo.analysis.filters import shift_invariance, stage_named

@@ -97,6 +97,19 @@ class FinishedRun:
                 " left as it is."
             )
 
+    def require_place(self, name: str) -> None:
+        """Refuse a run among whose artifacts nothing can be recorded, before it is computed.
+
+        Args:
+            name: The folder that the names given to `record` begin with.
+
+        Raises:
+            OSError: Nothing can be written there.
+        """
+        from fdl_zoo.tracking.files import require_writable
+
+        require_writable(self.folder.artifacts / name)
+
     def record(self, name: str, figure: Any, numbers: Mapping[str, Any]) -> list[Path]:
         """Keeps a figure and its numbers among the run's artifacts, from where the tracking store gets them.
 
@@ -141,6 +154,6 @@ def open_run(reference: Any, root: str | Path = ROOT) -> FinishedRun:
     if not found.model_file.is_file():
         raise InvalidData(
             f"The run {found.name} has no model to look into: it is {found.folder.status.lower()}; look at one that has"
-            f" finished, or go on with it by `fdl resume {found.name}`."
+            f" finished, or go on with it by `{found.folder.continuation}`."
         )
     return found

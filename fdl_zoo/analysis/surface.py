@@ -147,6 +147,7 @@ def surface(
     subject = open_run(run, root)
     subject.require_initial_weights()
     others = [open_run(each, root) for each in through]
+    subject.require_place("surface")
     backend.load()
     from fdl_zoo.analysis.objective import Objective
 

@@ -11,7 +11,7 @@ from fdl_zoo.artifacts.adapted import adapted, joined
 from fdl_zoo.artifacts.load import load_file
 from fdl_zoo.artifacts.reference import Located, locate
 from fdl_zoo.data import Dataset
-from fdl_zoo.errors import InvalidData, InvalidOption
+from fdl_zoo.errors import InvalidData, InvalidOption, ZooError
 from fdl_zoo.tracking.folder import ROOT
 from fdl_zoo.tracking.recorder import FolderRecorder, Recorder
 from fdl_zoo.tracking.sender import mark_changed
@@ -52,6 +52,19 @@ class Evaluation:
         return asdict(self)
 
 
+class NotDrawn(ZooError):
+    """A model was evaluated, but the figures cannot be written.
+
+    Args:
+        evaluation: What was found all the same.
+        cause: Why they cannot.
+    """
+
+    def __init__(self, evaluation: Evaluation, cause: OSError) -> None:
+        super().__init__(f"The figures of {evaluation.name} cannot be written: {cause}; give another folder (output).")
+        self.evaluation, self.cause = evaluation, cause
+
+
 def evaluate(
     reference: str | Path,
     *,
@@ -78,6 +91,7 @@ def evaluate(
         UnknownName: There is no such run or dataset.
         InvalidOption: There is no such split.
         InvalidData: The model cannot be loaded, or the data do not fit it.
+        NotDrawn: The figures cannot be written; what was found is its `evaluation`.
     """
     if split not in SPLITS:
         raise InvalidOption(f"split cannot be {split!r}: it is one of {', '.join(SPLITS)}.")
@@ -139,7 +153,10 @@ def _evaluation(
     if outcome.is_of_classes:
         found.per_class.extend(outcome.per_class())
         found.confusion_matrix.extend(outcome.confusion().tolist())
-    found.figures.extend(_draw(located, outcome, data, name, split, output))
+    try:
+        found.figures.extend(_draw(located, outcome, data, name, split, output))
+    except OSError as error:
+        raise NotDrawn(found, error) from error
     return found
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -24,6 +25,11 @@ _EXAMPLES = 64
 _NEEDS = {"onnx": ("tf2onnx", "onnx", "onnxruntime")}
 _SUFFIX = {"keras": ".keras", "saved_model": "", "onnx": ".onnx", "litert": ".tflite"}
 FORMATS = tuple(_SUFFIX)
+_FOLDERS = ("saved_model",)  # every other format is one file
+# What a SavedModel consists of, as paths in its folder; the files in `assets` have any name.
+_PARTS = re.compile(
+    r"saved_model\.pb|fingerprint\.pb|variables|variables/variables\.(index|data-\d+-of-\d+)|assets(/.*)?", re.DOTALL
+)
 
 
 class ExportFailed(ZooError):
@@ -78,14 +84,15 @@ def export(
     Args:
         reference: What `load_model` takes.
         format: `keras`, `saved_model`, `onnx` or `litert`.
-        output: Where to; by default the run's name in the working directory, with the format's ending. What is there is
-            replaced once the new one is proved.
+        output: Where to; by default the run's name in the working directory, with the format's ending. A file, or a
+            folder that is a SavedModel and nothing else, is replaced once the new one is proved.
         logits: Give logits instead of probabilities.
         root: The folder that holds `runs/`.
         allow_unsafe: Load a model that is refused otherwise.
 
     Raises:
-        InvalidOption: There is no such format, or what it needs is not installed.
+        InvalidOption: There is no such format, what it needs is not installed, or what is at `output` is no such
+            export.
         InvalidData: The model cannot be loaded.
         ExportFailed: What was written differs from the model by more than 1e-5; it is not kept.
     """
@@ -96,13 +103,10 @@ def export(
     interface = None if format == "keras" and located.interface_path is None else located.interface
     if interface is not None and interface.task == "objective" and format != "keras":
         raise InvalidOption(f"{located.name} cannot be exported as {format}: its model is an objective.")
+    target = Path(output) if output is not None else Path(_file_name(located, format))
+    _check_target(target, format)
     backend.load()
     model = load_file(located.model_path, allow_unsafe=allow_unsafe)
-    target = Path(output) if output is not None else Path(_file_name(located, format))
-    if target.is_dir() and any(target.iterdir()) and not (target / "saved_model.pb").is_file():
-        raise InvalidOption(
-            f"The model cannot be exported to {target}: this folder holds something else; choose another."
-        )
     raw = _examples(located, interface, model)
     difference = _write_proved(model, interface, format, logits, target, raw, allow_unsafe)
     plain = format == "keras"
@@ -120,6 +124,35 @@ def _require(format: str) -> None:
         raise InvalidOption(
             f"Exporting to {format} needs {', '.join(missing)}, not installed here: pip install 'fdl-zoo[{format}]'."
         )
+
+
+def _check_target(target: Path, format: str) -> None:
+    """Refuses, before TensorFlow loads, a target whose replacement would delete what is no earlier export."""
+    if format not in _FOLDERS:
+        if target.is_dir():
+            raise InvalidOption(
+                f"The model cannot be exported to {target}: it is a folder, and {format} is one file; name a file, for"
+                f" example {target / f'model{_SUFFIX[format]}'}."
+            )
+        return
+    if target.exists() and not target.is_dir():
+        raise InvalidOption(
+            f"The model cannot be exported to {target}: it is a file, and {format} is a folder; choose another name."
+        )
+    foreign = _foreign(target) if target.is_dir() else None
+    if foreign is not None:
+        raise InvalidOption(
+            f"The model cannot be exported to {target}: this folder holds something else ({foreign}), which would be"
+            " deleted; choose another."
+        )
+
+
+def _foreign(folder: Path) -> str | None:
+    """The first path in a folder that is no part of a SavedModel; None where all are, and of an empty folder."""
+    paths = sorted(each.relative_to(folder).as_posix() for each in folder.rglob("*"))
+    if paths and "saved_model.pb" not in paths:
+        return paths[0]
+    return next((path for path in paths if not _PARTS.fullmatch(path)), None)
 
 
 def _file_name(located: Located, format: str) -> str:
@@ -160,6 +193,7 @@ def _write_proved(
     served = model if format == "keras" else _served(model, interface, format, logits)
     inputs = raw if interface is None or format != "keras" else model_inputs(model, interface.normalization, raw)
     expected = np.asarray((served if format == "keras" else _served(model, interface, "", logits))(inputs))
+    target = target.resolve()  # also `.`, whose name and parent are then known
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
         made = Path(folder) / f"model{_SUFFIX[format]}"
@@ -182,12 +216,9 @@ def _write_proved(
 
 def _replace(made: Path, target: Path) -> None:
     """Puts a file or folder in the place of an older one."""
-    if target.is_dir() and not target.is_symlink():
+    if target.is_dir():
         shutil.rmtree(target)
-    if made.is_dir():
-        made.rename(target)
-    else:
-        os.replace(made, target)
+    os.replace(made, target)
 
 
 def _served(model: Any, interface: Interface, format: str, logits: bool) -> Any:

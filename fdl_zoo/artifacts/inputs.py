@@ -79,8 +79,7 @@ def _several(path: Path, values: np.ndarray, shape: tuple[int | None, ...]) -> l
     for several in (values, values[None]):
         for candidate in (several, several[..., None], _unflattened(several, shape)):
             if candidate is not None and _fits(candidate.shape[1:], shape):
-                if not np.isfinite(candidate).all():
-                    raise InvalidData(f"{path} cannot be predicted: it has NaN or infinity in it.")
+                require_finite(str(path), candidate)
                 single = several is not values and len(candidate) == 1
                 names = [str(path)] if single else [f"{path}[{index}]" for index in range(len(candidate))]
                 return [Example(name, np.asarray(raw)) for name, raw in zip(names, candidate, strict=True)]
@@ -88,6 +87,20 @@ def _several(path: Path, values: np.ndarray, shape: tuple[int | None, ...]) -> l
         f"{path} cannot be predicted: it has the shape {values.shape}, and this model takes examples of shape"
         f" {tuple('any' if size is None else size for size in shape)}."
     )
+
+
+def require_finite(what: str, values: np.ndarray) -> None:
+    """Refuses numbers that are none: a model would answer them like any other, and with confidence.
+
+    Args:
+        what: What holds them.
+        values: They; what is no array of numbers is left alone.
+
+    Raises:
+        InvalidData: There is NaN or infinity among them.
+    """
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise InvalidData(f"{what} cannot be predicted: it has NaN or infinity in it.")
 
 
 def _fits(given: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:

@@ -1,16 +1,18 @@
-"""Serves a run's model over HTTP by `mlflow models serve`: raw units in, probabilities out, on this machine only."""
+"""Serves a run's model over HTTP by MLflow's server: raw units in, probabilities out, on this machine only."""
 
 import tempfile
 from pathlib import Path
-from subprocess import Popen
 
 from fdl_zoo.artifacts.package import packaged
 from fdl_zoo.artifacts.reference import Located, locate
 from fdl_zoo.artifacts.safe import inspect_package
 from fdl_zoo.tracking import environment, servers
 from fdl_zoo.tracking.folder import ROOT
+from fdl_zoo.tracking.servers import Server
 
 READY_SECONDS = 120.0  # TensorFlow is imported and the model is loaded
+_WHAT = "The model's server"
+_FOLDER = "FDL_ZOO_SERVED_FOLDER"  # where `answering` finds the package
 
 
 def serve(
@@ -20,10 +22,11 @@ def serve(
     port: int | None = None,
     root: Path = ROOT,
     allow_unsafe: bool = False,
-) -> tuple[Popen, str]:
+) -> tuple[Server, str]:
     """Starts the server and waits until it answers.
 
-    It answers `POST /invocations` with `{"inputs": [...]}`, examples in raw units, by `{"predictions": [...]}`.
+    It answers `POST /invocations` with `{"inputs": [...]}`, examples in raw units, by `{"predictions": [...]}`. NaN,
+    infinity and null it refuses with status 400, as `predict` does.
 
     Args:
         reference: What `load_model` takes, but for a bare `.keras` file and `@best`.
@@ -47,11 +50,11 @@ def serve(
         inspect_package(folder, ours=_is_ours(located, str(reference)))
     port = servers.free_port("The model", host, port)
     log = (located.folder.path if located.folder else Path(tempfile.mkdtemp(prefix="fdl-serve-"))) / "serve.log"
-    command = ["models", "serve", "--model-uri", str(folder), "--env-manager", "local"]
-    process = servers.start([*command, "--host", host, "--port", str(port)], environment.SETTINGS, log)
+    command = ["uvicorn", "--factory", "fdl_zoo.artifacts.answering:application", "--host", host, "--port", str(port)]
+    process = servers.start(command, environment.SETTINGS | {_FOLDER: str(folder.resolve())}, log)
     url = servers.address(host, port)
     try:
-        servers.wait_until_ready("The model's server", process, url, log, READY_SECONDS)
+        servers.wait_until_ready(_WHAT, process, url, READY_SECONDS)
     except BaseException:
         servers.stop(process)
         raise
@@ -70,9 +73,18 @@ def exposure(host: str) -> str | None:
     return f"Listening on {host}: whoever reaches this machine can ask this model; there is no password."
 
 
-def stop(process: Popen) -> None:
-    """Ends the server and its worker."""
+def stop(process: Server) -> None:
+    """Ends the server."""
     servers.stop(process)
 
 
-__all__ = ["exposure", "serve", "stop"]
+def wait(process: Server) -> None:
+    """Waits until the server ends, which it does not by itself.
+
+    Raises:
+        TrackingError: It was ended by somebody else, or failed.
+    """
+    servers.wait(_WHAT, process)
+
+
+__all__ = ["exposure", "serve", "stop", "wait"]

@@ -1,6 +1,7 @@
 """The command `fdl`: one command per file of this folder; heavy imports happen inside a command's body."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -56,6 +57,8 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `fdl` and end the process: 0 done, 2 for what the user can put right, 1 failed, 130 and 143 after signals."""
+    # Plugins of pydantic have no part in `fdl`, and looking for them fails where any distribution is damaged.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     sys.exit(run(arguments))
 
 
@@ -81,12 +84,27 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if "--verbose" in arguments:
             raise
+        if _is_of_metadata(error):
+            from fdl_zoo import catalogue
+
+            try:
+                catalogue.require_readable()
+            except ZooError as named:
+                return _complain(str(named), named.exit_status)
         cause = str(error).strip().partition("\n")[0]
         return _complain(f"{type(error).__name__}: {cause} (--verbose shows where)", 1)
     except BaseException as error:
         if type(error).__name__ != "Terminated":  # its module is imported only by those that train
             raise
         return _complain("terminated", 143)
+
+
+def _is_of_metadata(error: BaseException) -> bool:
+    """Whether Python's own reading of what is installed has failed; the error does not say at which distribution."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place is not None and place.tb_frame.f_globals.get("__name__", "").startswith("importlib.metadata")
 
 
 def _complain(text: str, status: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import click
 from click.shell_completion import CompletionItem
 
+from fdl_zoo.cli._places import says_what_cannot_be_used
 from fdl_zoo.plain import plain
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -54,7 +55,10 @@ def _keep_plugins(ctx: click.Context, parameter: click.Parameter, value: tuple[s
 
 
 def common_options(command: Command) -> Command:
-    """Add the options that every command has; their values are in `state_of(ctx)`. `--strict` is honoured here."""
+    """Add the options that every command has; their values are in `state_of(ctx)`.
+
+    `--strict` is honoured here, and what the system refuses to read or write is said in a sentence.
+    """
     options = (
         click.option("--json", is_flag=True, expose_value=False, callback=_keep, help="Print JSON."),
         click.option("--quiet", is_flag=True, expose_value=False, callback=_keep, help="Print results only."),
@@ -71,7 +75,7 @@ def common_options(command: Command) -> Command:
             help="A folder of plugins. A plugin is code: it runs when it is used.",
         ),
     )
-    checked = _honours_strict(command)
+    checked = says_what_cannot_be_used(_honours_strict(command))
     for option in reversed(options):
         checked = option(checked)
     return checked

@@ -26,9 +26,13 @@ from fdl_zoo.cli._common import EntryName, columns, common_options, emit, relati
 @click.pass_context
 def command(ctx: click.Context, /, run: str, **given: Any) -> None:
     """Evaluate the model of RUN: a run's name, a prefix, `last`, a path, or models:/NAME@ALIAS."""
-    from fdl_zoo.artifacts.evaluate import evaluate
+    from fdl_zoo.artifacts.evaluate import NotDrawn, evaluate
 
-    found = evaluate(run, **given)
+    try:
+        found = evaluate(run, **given)
+    except NotDrawn as error:  # minutes may have gone into the numbers
+        emit(ctx, error.evaluation.as_dict(), _text(error.evaluation))
+        raise error.cause from error
     emit(ctx, found.as_dict(), _text(found))
     _send(ctx)
 

@@ -29,8 +29,8 @@ def command(ctx: click.Context, /, compare: bool, **filters: Any) -> None:
     listed = runs(**filters)
     found = [run.as_dict() for run in listed]
     changed = differences(listed) if compare else {}
-    for index, each in enumerate(found):
-        each["resume"] = f"fdl resume {each['name']}" if each["status"] == "INTERRUPTED" else None
+    for index, (run, each) in enumerate(zip(listed, found, strict=True)):
+        each["resume"] = run.folder.continuation if each["status"] == "INTERRUPTED" else None
         if compare:
             each["differs"] = {path: values[index] for path, values in changed.items()}
     text = columns(_compared(found, changed) if compare else _rows(found), width()) if found else _none(filters)

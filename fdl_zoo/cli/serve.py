@@ -17,7 +17,7 @@ def command(ctx: click.Context, run: str, host: str, port: int | None, allow_uns
 
     RUN is a run's name, a prefix, `last`, a path, or models:/NAME@ALIAS.
     """
-    from fdl_zoo.artifacts.serve import exposure, serve, stop
+    from fdl_zoo.artifacts.serve import exposure, serve, stop, wait
 
     warning = exposure(host)
     if warning:
@@ -25,6 +25,6 @@ def command(ctx: click.Context, run: str, host: str, port: int | None, allow_uns
     process, url = serve(run, host=host, port=port, allow_unsafe=allow_unsafe)
     try:
         emit(ctx, {"url": f"{url}/invocations", "pid": process.pid}, f"{url}/invocations  (Ctrl-C ends it)")
-        ctx.exit(process.wait())
+        wait(process)
     finally:
         stop(process)

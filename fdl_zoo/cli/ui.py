@@ -13,7 +13,7 @@ from fdl_zoo.cli._common import common_options, emit, state_of
 def command(ctx: click.Context, host: str, port: int | None) -> None:
     """Open the tracking UI; Ctrl-C ends it."""
     from fdl_zoo.tracking.sender import send_unsent
-    from fdl_zoo.tracking.ui import exposure, serve_ui, stop_ui
+    from fdl_zoo.tracking.ui import exposure, serve_ui, stop_ui, wait_for_ui
 
     warning = exposure(host)
     if warning:
@@ -24,6 +24,6 @@ def command(ctx: click.Context, host: str, port: int | None) -> None:
         for message in send_unsent():
             if not state_of(ctx).quiet:
                 click.echo(message, err=True)
-        ctx.exit(process.wait())
+        wait_for_ui(process)
     finally:
         stop_ui(process)

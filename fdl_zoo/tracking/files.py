@@ -23,6 +23,22 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def require_writable(folder: Path) -> None:
+    """Makes a folder and sees that files can be written in it, before long work is done for them.
+
+    Raises:
+        OSError: They cannot; it names the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    trial = folder / f".{os.urandom(4).hex()}.part"
+    try:
+        trial.touch()
+    except OSError as error:
+        error.filename = str(folder)
+        raise
+    trial.unlink()
+
+
 def link_whole(existing: Path, path: Path) -> None:
     """Gives a file that is whole a second name, in the place of what has that name; without hard links it is copied."""
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")

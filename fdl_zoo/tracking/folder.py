@@ -162,6 +162,18 @@ class RunFolder:
         return self._read()["reason"]
 
     @property
+    def is_sweep(self) -> bool:
+        """Whether it is the record of a sweep over runs, and no training by itself."""
+        return (self.facts.get("sweep") or {}).get("role") == "parent"
+
+    @property
+    def continuation(self) -> str:
+        """The command that goes on with it: of a sweep its own, which trains only what is missing."""
+        if self.is_sweep:
+            return self.facts.get("command") or "fdl compare"
+        return f"fdl resume {self.name}"
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The final metrics; empty until it ended."""
         return decoded(self._read()["metrics"])

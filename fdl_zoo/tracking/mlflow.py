@@ -8,7 +8,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -33,11 +33,12 @@ from mlflow.entities import (
 )
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.types.schema import Schema, TensorSpec
 
 from fdl_zoo import saved
 from fdl_zoo.data import Normalization
-from fdl_zoo.errors import TrackingError, UnknownName
+from fdl_zoo.errors import TrackingError, UnknownName, ZooError
 from fdl_zoo.tracking import Point, RunDeleted
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.tracking.names import MAX_VALUE, flattened, safe_key
@@ -395,6 +396,43 @@ def _place_of(client: MlflowClient, address: str) -> str:
 
 def _first_line(error: BaseException) -> str:
     return redacted(str(error).strip().partition("\n")[0]).rstrip(". ")
+
+
+def scoring_application(folder: Path, check: Callable[[Any], None]) -> Any:
+    """MLflow's HTTP server of a package as an ASGI application, as `mlflow models serve` runs it.
+
+    Args:
+        folder: An MLflow model folder.
+        check: Called with the inputs of each request, in the types of the signature; what it refuses by an error of
+            ours is answered with status 400 and that error's sentence.
+    """
+    from mlflow.pyfunc import load_model, scoring_server
+
+    model = load_model(str(folder))
+    predict = model.predict
+
+    def checked(data: Any, params: Mapping[str, Any] | None = None) -> Any:
+        try:
+            check(data)
+        except ZooError as error:
+            raise _Refused(str(error), BAD_REQUEST) from error
+        return predict(data, params=params)
+
+    model.predict = checked
+    return scoring_server.init(model)
+
+
+class _Refused(MlflowException):
+    """A request that is refused by a sentence, before which MLflow would put all that the request holds."""
+
+    @property
+    def message(self) -> str:
+        """The sentence as it was raised."""
+        return str(self)
+
+    @message.setter
+    def message(self, value: str) -> None:
+        """What MLflow makes of it is left out."""
 
 
 def create_database(path: Path, final: Path) -> None:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from fdl_zoo.errors import InvalidOption, TrackingError
 
@@ -19,7 +22,7 @@ _START = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-os.execv(sys.executable, [sys.executable, "-m", "mlflow", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-m", *sys.argv[1:]])
 """
 
 
@@ -52,22 +55,33 @@ def address(host: str, port: int) -> str:
     return f"http://{'127.0.0.1' if host in ('', '0.0.0.0') else f'[{host}]' if ':' in host else host}:{port}"
 
 
-def start(arguments: Sequence[str], settings: Mapping[str, str], log: Path) -> subprocess.Popen:
-    """Starts `mlflow ARGUMENTS` with its output in `log`. What is secret goes by the environment."""
+class Server(subprocess.Popen):
+    """A server's process.
+
+    Args:
+        log: Where its output goes.
+    """
+
+    def __init__(self, *arguments: Any, log: Path, **options: Any) -> None:
+        self.log = log
+        with open(log, "wb") as output:
+            super().__init__(*arguments, stdout=output, stderr=subprocess.STDOUT, **options)
+
+
+def start(command: Sequence[str], settings: Mapping[str, str], log: Path) -> Server:
+    """Starts `python -m COMMAND` with its output in `log`. What is secret goes by the environment."""
     # MLflow starts its workers by name (`uvicorn`), and a virtual environment need not be activated to be used.
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    with open(log, "wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-c", _START, *arguments],
-            env={**os.environ, **settings, "PATH": programs},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    return Server(
+        [sys.executable, "-c", _START, *command],
+        env={**os.environ, **settings, "PATH": programs},
+        stdin=subprocess.DEVNULL,
+        log=log,
+    )
 
 
-def wait_until_ready(what: str, process: subprocess.Popen, url: str, log: Path, seconds: float) -> None:
-    """Waits until the server answers at `/health`.
+def wait_until_ready(what: str, process: Server, url: str, seconds: float) -> None:
+    """Waits until the server answers at `/health`: this one, not another that was faster to take the port.
 
     Raises:
         TrackingError: It ended, or does not answer in time.
@@ -77,14 +91,42 @@ def wait_until_ready(what: str, process: subprocess.Popen, url: str, log: Path, 
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise TrackingError(f"{what} did not start; its server says why in {log}.")
+            raise TrackingError(f"{what} did not start; its server says why in {process.log}.")
         try:
             with opener.open(f"{url}/health", timeout=1) as answer:
-                if answer.status == 200:
+                if answer.status == 200 and _listens(process, urlsplit(url).port):
                     return
         except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-    raise TrackingError(f"{what} did not answer within {seconds:g} s; its server may say why in {log}.")
+            pass
+        time.sleep(0.05)
+    raise TrackingError(f"{what} did not answer within {seconds:g} s; its server may say why in {process.log}.")
+
+
+def _listens(process: Server, port: int | None) -> bool:
+    """Whether it is this process, or one that it has started, that listens on the port."""
+    import psutil
+
+    try:
+        first = psutil.Process(process.pid)
+        family = [first, *first.children(recursive=True)]
+        sockets = [each for one in family for each in one.net_connections("tcp")]
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:  # it cannot be known here, and hardly ever is it another's
+        return process.poll() is None
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in sockets)
+
+
+def wait(what: str, process: Server) -> None:
+    """Waits until the server ends, which it does not by itself.
+
+    Raises:
+        TrackingError: It was ended by somebody else, or failed.
+    """
+    status = process.wait()
+    if status:
+        how = f"by signal {-status} ({signal.strsignal(-status)})" if status < 0 else f"with status {status}"
+        raise TrackingError(f"{what} has ended {how}; what it said last is in {process.log}.")
 
 
 def stop(process: subprocess.Popen, timeout: float = 10.0) -> None:

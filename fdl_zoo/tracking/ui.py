@@ -1,7 +1,6 @@
 """The MLflow UI over this working directory's runs: a real `mlflow server`, as small as it gets, on loopback."""
 
 import sqlite3
-import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -9,15 +8,16 @@ from fdl_zoo.errors import TrackingError
 from fdl_zoo.tracking import environment, servers
 from fdl_zoo.tracking.folder import ROOT
 from fdl_zoo.tracking.secrets import redacted
+from fdl_zoo.tracking.servers import Server
 from fdl_zoo.tracking.servers import stop as stop_ui
 from fdl_zoo.tracking.store import ensure_store
 from fdl_zoo.tracking.uri import EXPERIMENT, default_uri, sqlite_path
 
 READY_SECONDS = servers.READY_SECONDS
-__all__ = ["exposure", "serve_ui", "stop_ui"]
+__all__ = ["exposure", "serve_ui", "stop_ui", "wait_for_ui"]
 
 
-def serve_ui(root: Path = ROOT, *, host: str = "127.0.0.1", port: int | None = None) -> tuple[subprocess.Popen, str]:
+def serve_ui(root: Path = ROOT, *, host: str = "127.0.0.1", port: int | None = None) -> tuple[Server, str]:
     """Starts the server and waits until it answers.
 
     Args:
@@ -37,14 +37,23 @@ def serve_ui(root: Path = ROOT, *, host: str = "127.0.0.1", port: int | None = N
         raise TrackingError(f"The runs are tracked on a server that has its own UI: open {redacted(uri)}.")
     port = servers.free_port("The UI", host, port)
     ensure_store(uri)
-    process, log = _start(uri, Path(root).resolve(), host, port)
+    process = _start(uri, Path(root).resolve(), host, port)
     url = servers.address(host, port)
     try:
-        servers.wait_until_ready("The UI", process, url, log, READY_SECONDS)
+        servers.wait_until_ready("The UI", process, url, READY_SECONDS)
     except BaseException:
         stop_ui(process)
         raise
     return process, url + _page_of_runs(uri)
+
+
+def wait_for_ui(process: Server) -> None:
+    """Waits until the server ends, which it does not by itself.
+
+    Raises:
+        TrackingError: It was ended by somebody else, or failed.
+    """
+    servers.wait("The UI", process)
 
 
 def exposure(host: str) -> str | None:
@@ -54,13 +63,12 @@ def exposure(host: str) -> str | None:
     return f"Listening on {host}: whoever reaches this machine can read and delete every run; there is no password."
 
 
-def _start(uri: str, root: Path, host: str, port: int) -> tuple[subprocess.Popen, Path]:
-    """The server's process and its log. The store's address, which may hold a password, goes by the environment."""
+def _start(uri: str, root: Path, host: str, port: int) -> Server:
+    """The server's process. The store's address, which may hold a password, goes by the environment."""
     settings = environment.SETTINGS | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_BACKEND_STORE_URI": uri}
     arguments = ["--host", host, "--port", str(port), "--workers", "1"]
     arguments += ["--artifacts-destination", str(root / "artifacts")]
-    log = root / "ui.log"
-    return servers.start(["server", *arguments], settings, log), log
+    return servers.start(["mlflow", "server", *arguments], settings, root / "ui.log")
 
 
 def _page_of_runs(uri: str) -> str:

@@ -75,10 +75,10 @@ def to_train_again(folder: RunFolder) -> RunSpec:
 
 def as_chosen(folder: RunFolder) -> RunSpec:
     """A run's specification with what was chosen automatically: jit, blocks, micro-batches and devices."""
-    if (folder.facts.get("sweep") or {}).get("role") == "parent":
+    if folder.is_sweep:
         raise InvalidOption(
             f"{folder.name} is a sweep and no single run: give its command again, which trains only what is missing"
-            f" ({folder.facts.get('command', 'fdl compare')})."
+            f" ({folder.continuation})."
         )
     spec = RunSpec.model_validate(read_config(folder.path / "spec.yaml"))
     chosen = folder.facts.get("chosen", {})

@@ -71,9 +71,11 @@ class Session:
         What the user can put right and is found before the first step (a device that is not there, data that do not
         fit) leaves nothing behind.
         """
-        if self.spec.tracking.enabled:  # imported beside TensorFlow, so that the sender finds it there
-            threading.Thread(target=importlib.import_module, args=("fdl_zoo.tracking.mlflow",), daemon=True).start()
         try:
+            if self.spec.tracking.enabled:
+                catalogue.require_readable()
+                # Imported beside TensorFlow, so that the sender finds it there.
+                threading.Thread(target=importlib.import_module, args=("fdl_zoo.tracking.mlflow",), daemon=True).start()
             with self.signals.caught():
                 self._train()
         except Terminated:

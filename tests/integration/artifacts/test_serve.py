@@ -1,19 +1,25 @@
 """The same raw pixels to predict, pyfunc, an HTTP server, ONNX and LiteRT: the same probabilities from each."""
 
+import asyncio
+import importlib
 import json
 import os
 import subprocess
 import sys
+import urllib.error
 import urllib.request
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
 import pytest
+from mlflow.types import Schema, TensorSpec
 
 import fdl_zoo as fdl
+from fdl_zoo.artifacts import answering
 from fdl_zoo.artifacts.serve import exposure, serve, stop
 from fdl_zoo.artifacts.target import parse_target
-from fdl_zoo.errors import InvalidOption, UnknownName
+from fdl_zoo.errors import InvalidData, InvalidOption, UnknownName
 from fdl_zoo.training.progress import Silent
 
 
@@ -27,6 +33,54 @@ def test_names_that_mlflow_does_not_take_are_refused(target):
 def test_another_host_is_warned_of():
     assert exposure("127.0.0.1") is None
     assert "Listening on 0.0.0.0" in exposure("0.0.0.0")
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@pytest.mark.parametrize("value", ["NaN", "null", "-Infinity", "1e40"])
+def test_a_request_without_a_number_in_a_numbers_place_is_refused(tmp_path, monkeypatch, value):
+    """MLflow's application as the server's process has it, of a model of one line instead of TensorFlow's."""
+
+    class Model:
+        metadata = SimpleNamespace(
+            get_input_schema=lambda: Schema([TensorSpec(np.dtype("float32"), (-1, 2))]),
+            get_params_schema=lambda: None,
+            _is_signature_from_type_hint=lambda: False,
+            _is_type_hint_from_example=lambda: False,
+        )
+
+        def predict(self, data, params=None):
+            return np.asarray(data)
+
+    pyfunc = importlib.import_module("mlflow.pyfunc")  # by its dotted name it is a stand-in until it is used
+    monkeypatch.setattr(pyfunc, "load_model", lambda folder: Model())
+    monkeypatch.setenv("FDL_ZOO_SERVED_FOLDER", str(tmp_path))
+    application = answering.application()
+    assert posted(application, '{"inputs": [[1, 2]]}') == (200, {"predictions": [[1, 2]]})
+    status, answer = posted(application, f'{{"inputs": [[1, {value}]]}}')
+    assert status == 400
+    assert answer["message"] == "The request cannot be predicted: it has NaN or infinity in it."
+
+
+def posted(application, text):
+    """The status and the answer of an ASGI application to a POST of JSON."""
+    coming = [{"type": "http.request", "body": text.encode(), "more_body": False}]
+    sent = []
+
+    async def receive():
+        return coming.pop() if coming else await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/invocations", "query_string": b"", "http_version": "1.1"}
+    asyncio.run(application(scope | {"headers": [(b"content-type", b"application/json")]}, receive, send))
+    return sent[0]["status"], json.loads(b"".join(each.get("body", b"") for each in sent))
+
+
+def test_columns_of_a_table_are_checked_and_words_let_through():
+    answering.check({"word": np.array(["a"]), "number": np.array([1.0])})
+    with pytest.raises(InvalidData, match="The request cannot be predicted"):
+        answering.check({"word": np.array(["a"]), "number": np.array([np.nan])})
 
 
 PYFUNC = """
@@ -63,6 +117,13 @@ def test_the_same_pixels_give_the_same_probabilities_everywhere(tmp_path, monkey
     assert fdl.export("last", "litert", output="model.tflite").largest_difference <= 1e-5
     process, url = serve("models:/digits@champion")
     try:
+        refused = urllib.request.Request(
+            f"{url}/invocations",
+            json.dumps({"inputs": np.full((1, 8, 8, 1), np.nan).tolist()}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            urllib.request.urlopen(refused, timeout=60)
         request = urllib.request.Request(
             f"{url}/invocations", json.dumps({"inputs": raw.tolist()}).encode(), {"Content-Type": "application/json"}
         )

@@ -12,6 +12,7 @@ from scipy.special import softmax
 
 import fdl_zoo as fdl
 from fdl_zoo.artifacts import export as exporting
+from fdl_zoo.artifacts.evaluate import NotDrawn
 from fdl_zoo.cli import run as command
 from fdl_zoo.errors import InvalidData, InvalidOption
 from fdl_zoo.training.progress import Silent
@@ -164,6 +165,73 @@ def test_a_folder_with_something_else_in_it_is_left_alone(here, tmp_path):
     with pytest.raises(InvalidOption, match="this folder holds something else"):
         fdl.export("last", "saved_model", output=tmp_path)
     assert (tmp_path / "thesis.tex").exists()
+
+
+@pytest.fixture
+def unwritable(here):
+    """A second run like the first, but for a file where its artifacts belong, which root cannot write into either."""
+    path = here.path.with_name("unwritable-run")
+    shutil.copytree(here.path, path, ignore=shutil.ignore_patterns("artifacts", "model"))
+    (path / "artifacts").touch()
+    yield path
+    shutil.rmtree(path)
+
+
+def test_metrics_are_told_where_figures_cannot_be_written(here, unwritable, capsys):
+    assert command(["evaluate", unwritable.name]) == 2
+    told = capsys.readouterr()
+    assert f"test_accuracy {here.metrics['test_accuracy']:.4f}" in told.out
+    folder = unwritable / "artifacts"
+    assert told.err == (
+        f"fdl: {folder}/evaluation/digits-test cannot be used: {folder} is a file and no folder; move it away, or"
+        " choose another place with -o.\n"
+    )
+    with pytest.raises(NotDrawn) as refused:
+        fdl.evaluate(unwritable.name)
+    assert refused.value.evaluation.examples == 180
+
+
+@pytest.mark.parametrize("name", ["surface", "curvature", "features"])
+def test_what_cannot_be_recorded_is_not_computed(unwritable, name, capsys, monkeypatch):
+    monkeypatch.setattr("fdl_zoo.backend.load", lambda: pytest.fail("it begins to compute"))
+    assert command([name, unwritable.name]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"{unwritable}/artifacts/{name} cannot be used: {unwritable}/artifacts is a file and no" in told.err
+
+
+def test_an_export_below_a_file_is_refused(here, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert command(["export", here.name, "--format", "keras", "-o", str(tmp_path / "file" / "model.keras")]) == 2
+    assert capsys.readouterr().err == (
+        f"fdl: {tmp_path}/file cannot be used: it is there already; move it away, or choose another place with -o.\n"
+    )
+
+
+@pytest.mark.parametrize("own", ["notes.txt", "data/train.csv", "variables/notes.txt", ".hidden"])
+def test_own_files_in_a_saved_model_are_not_deleted(here, tmp_path, own):
+    target = tmp_path / "model"
+    fdl.export("last", "saved_model", output=target)
+    assert fdl.export("last", "saved_model", output=target).path == str(target)  # of an export alone a new one is made
+    (target / own).parent.mkdir(exist_ok=True)
+    (target / own).write_text("years of work")
+    with pytest.raises(InvalidOption, match=rf"holds something else \({own.partition('/')[0]}.*would be deleted"):
+        fdl.export("last", "saved_model", output=target)
+    assert (target / own).read_text() == "years of work"
+
+
+@pytest.mark.parametrize("format", ["keras", "onnx", "litert"])
+def test_no_file_takes_the_place_of_a_folder(here, tmp_path, format):
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(InvalidOption, match=f"it is a folder, and {format} is one file; name a file"):
+        fdl.export("last", format, output=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["saved_model.pb"]
+
+
+def test_no_folder_takes_the_place_of_a_file(here, tmp_path):
+    (tmp_path / "model").write_text("years of work")
+    with pytest.raises(InvalidOption, match="it is a file, and saved_model is a folder"):
+        fdl.export("last", "saved_model", output=tmp_path / "model")
 
 
 def test_what_tensorboard_writes_becomes_an_artifact_of_the_run(tmp_path, monkeypatch):

@@ -1,11 +1,17 @@
 """`fdl` as a process of its own: status, streams, what is loaded, what is written, and a reader that goes away."""
 
+import importlib.metadata
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import fdl_zoo
+from fdl_zoo import catalogue
+from fdl_zoo.cli import run
 
 FDL = [sys.executable, "-c", "from fdl_zoo.cli import main; main()"]
 
@@ -71,3 +77,39 @@ def test_a_training_whose_reader_goes_away_goes_on_to_its_end(tmp_path):
     assert "Error" not in complaint
     (run,) = json.loads(fdl(tmp_path, "runs", "--json").stdout)
     assert run["status"] == "FINISHED"
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """A folder of installed distributions, one of which has an entry point without `=`."""
+    info = tmp_path / "site" / "bad_net-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-net\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[fdl_zoo.models]\nmy_net my_net:build\n")
+    return info
+
+
+def test_a_damaged_distribution_stops_only_what_needs_libraries_that_fail_at_it(tmp_path, damaged):
+    folder = tmp_path / "working"
+    folder.mkdir()
+    known = os.pathsep.join([str(damaged.parent), str(Path(fdl_zoo.__file__).parents[1])])
+    environment = os.environ | {"PYTHONPATH": known, "FDL_ZOO_PLUGINS": "all"}
+    for arguments in (["runs"], ["train", "mlp", "--dry-run"]):
+        done = fdl(folder, *arguments, env=environment)
+        assert (done.returncode, done.stderr) == (0, "")
+    done = fdl(folder, "train", "mlp", env=environment)
+    assert done.returncode == 2
+    assert f"cannot be read: bad_net ({damaged}/entry_points.txt: " in done.stderr
+    assert "train with --no-tracking" in done.stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_where_a_library_fails_at_a_damaged_distribution_that_is_named(damaged, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(damaged.parent))
+    monkeypatch.setattr(catalogue.models, "entries", lambda *args, **filters: importlib.metadata.entry_points())
+    assert run(["list", "models"]) == 2
+    assert f"fdl: The entry points of an installed distribution cannot be read: bad_net ({damaged}" in (
+        capsys.readouterr().err
+    )
+    with pytest.raises(TypeError):
+        run(["list", "models", "--verbose"])

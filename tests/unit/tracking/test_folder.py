@@ -279,3 +279,23 @@ def test_reference_to_no_single_run_is_answered_in_one_sentence(make_run, tmp_pa
 def test_reference_in_an_empty_folder_says_how_to_make_a_run(tmp_path):
     with pytest.raises(UnknownName, match="holds no run yet; `fdl train MODEL` makes one"):
         find_folder("last", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("facts", "command"),
+    [
+        ({"command": "fdl train mlp"}, "fdl resume mlp-digits-000001"),
+        ({"command": "fdl compare", "sweep": {"role": "child"}}, "fdl resume mlp-digits-000001"),
+        ({"command": "fdl tune mlp --trials 9", "sweep": {"role": "parent"}}, "fdl tune mlp --trials 9"),
+    ],
+)
+def test_what_was_interrupted_goes_on_by_a_command_that_works(make_run, facts, command, tmp_path, monkeypatch, capsys):
+    from fdl_zoo.cli import run
+
+    folder = make_run(**facts)
+    (folder.path / "spec.yaml").write_text("model: {name: mlp}\ndata: {name: digits}\noptimizer: {name: adam}\n")
+    folder.release()
+    monkeypatch.chdir(tmp_path)
+    assert run(["runs", "--json"]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert (listed["status"], listed["resume"]) == ("INTERRUPTED", command)
