@@ -248,6 +248,22 @@ def read_config(path: str | Path) -> dict[str, Any]:
     return values
 
 
+def read_spec(folder: Path) -> RunSpec:
+    """The specification that a run's folder, or a package, holds in `spec.yaml`.
+
+    Raises:
+        InvalidSpec: It cannot be read, or is none; names the file.
+    """
+    path = folder / "spec.yaml"
+    values = read_config(path)
+    try:
+        return RunSpec.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InvalidSpec(f"The file {str(path)!r} is no run's specification: {where}: {first['msg']}.") from None
+
+
 def validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> RunSpec:
     """A specification from merged values.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fdl_zoo.errors import InvalidData
-from fdl_zoo.spec import RunSpec, read_config
+from fdl_zoo.spec import RunSpec, read_spec
 from fdl_zoo.tracking.folder import ROOT, RunFolder, find_folder
 
 _logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class FinishedRun:
     @cached_property
     def spec(self) -> RunSpec:
         """The resolved specification that it was trained from."""
-        return RunSpec.model_validate(read_config(self.folder.path / "spec.yaml"))
+        return read_spec(self.folder.path)
 
     @cached_property
     def model(self) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 from fdl_zoo.artifacts.interface import FILE, Interface
 from fdl_zoo.artifacts.safe import is_pickle
 from fdl_zoo.errors import InvalidData, InvalidOption
-from fdl_zoo.spec import RunSpec, read_config
+from fdl_zoo.spec import RunSpec, read_config, read_spec
 from fdl_zoo.tracking.folder import ROOT, RunFolder, find_folder
 
 ADDRESSES = ("models:/", "runs:/")
@@ -61,7 +61,7 @@ class Located:
         place = self.folder.path if self.folder else self.package
         if place is None or not (place / "spec.yaml").is_file():
             raise InvalidOption(f"What {self.name} was trained on is not known: name the data with --data.")
-        return RunSpec.model_validate(read_config(place / "spec.yaml"))
+        return read_spec(place)
 
     @property
     def has_spec(self) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fdl_zoo import rules
 from fdl_zoo.errors import InvalidOption
-from fdl_zoo.spec import EntryReference, RunSpec, read_config
+from fdl_zoo.spec import EntryReference, RunSpec, read_spec
 from fdl_zoo.tracking.folder import ROOT, RunFolder, find_folder
 from fdl_zoo.tracking.secrets import HIDDEN
 from fdl_zoo.training.cluster import read, workers
@@ -80,7 +80,7 @@ def as_chosen(folder: RunFolder) -> RunSpec:
             f"{folder.name} is a sweep and no single run: give its command again, which trains only what is missing"
             f" ({folder.continuation})."
         )
-    spec = RunSpec.model_validate(read_config(folder.path / "spec.yaml"))
+    spec = read_spec(folder.path)
     chosen = folder.facts.get("chosen", {})
     known: dict[str, object] = {name: chosen[name] for name in ("jit", "block") if name in chosen}
     if chosen.get("micro_batches", 1) > 1:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fdl_zoo.errors import ZooError
-from fdl_zoo.spec import RunSpec, read_config
+from fdl_zoo.spec import RunSpec, read_spec
 from fdl_zoo.tracking.folder import RunFolder
 
 
@@ -47,7 +47,7 @@ class Run:
     @property
     def spec(self) -> RunSpec:
         """The resolved specification that it was trained from."""
-        return RunSpec.model_validate(read_config(self.folder.path / "spec.yaml"))
+        return read_spec(self.folder.path)
 
     @property
     def metrics(self) -> Mapping[str, float]:

@@ -84,16 +84,21 @@ def test_the_command_lists_compares_and_prints_stable_keys(three, monkeypatch, c
     assert command(["runs", "--sort", "f2"]) == 2
 
 
-def test_a_run_whose_specification_is_gone_hides_no_other(three, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("text", "reason"), [(None, "cannot be read"), ("model: mlp\n", "is no run's specification")])
+def test_a_run_whose_specification_is_lost_hides_no_other(text, reason, three, tmp_path, monkeypatch, capsys):
     root, made = three
     shutil.copytree(root, tmp_path / "mlruns")
     monkeypatch.chdir(tmp_path)
     lost = made[0].name
-    (tmp_path / "mlruns/runs" / lost / "spec.yaml").unlink()
+    spec = tmp_path / "mlruns/runs" / lost / "spec.yaml"
+    if text is None:
+        spec.unlink()
+    else:
+        spec.write_text(text)
     assert command(["runs", "--json"]) == 0
     listed = {run["name"]: run for run in json.loads(capsys.readouterr().out)}
     assert listed.keys() == {run.name for run in made}
-    assert "spec.yaml' cannot be read" in listed[lost]["reason"]
+    assert f"spec.yaml' {reason}" in listed[lost]["reason"]
     assert listed[made[1].name]["optimizer"] == "adam"
     assert names(fdl.runs(data="digits")) == [made[1].name]
     assert command(["runs"]) == command(["runs", "--compare"]) == 0
