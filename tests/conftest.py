@@ -62,6 +62,19 @@ def undrawn():
 
 
 @pytest.fixture
+def float64():
+    """Keras in double precision."""
+    import keras
+
+    policy = keras.config.dtype_policy()  # once asked for, Keras's default for layers no longer follows floatx
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture
 def two_replicas():
     """The process's mirrored strategy over two logical CPUs; a second one would fail in its collective operations."""
     split_cpu()

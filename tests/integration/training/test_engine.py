@@ -228,24 +228,18 @@ def test_plain_arrays_still_train_and_a_model_compiled_anew_takes_the_feed():
 
 
 @pytest.mark.parametrize("kind", ["dense", "convolution", "recurrent"])
-def test_two_replicas_equal_one_device_in_float64_with_an_uneven_last_batch(kind, two_replicas):
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    try:
-        weights = []
-        for scope in (two_replicas.scope, None):
-            keras.utils.set_random_seed(0)
-            if scope:
-                with scope():
-                    shape, model = made_without_chance(kind)
-            else:
+def test_two_replicas_equal_one_device_in_float64_with_an_uneven_last_batch(kind, two_replicas, float64):
+    weights = []
+    for scope in (two_replicas.scope, None):
+        keras.utils.set_random_seed(0)
+        if scope:
+            with scope():
                 shape, model = made_without_chance(kind)
-            x, y = examples(shape)
-            model.fit(fdl.accelerate(model, x, y, batch_size=BATCH, jit=False, block=4), verbose=0)
-            weights.append(model.get_weights())
-    finally:
-        keras.config.set_floatx("float32")
-        keras.config.set_dtype_policy("float32")
+        else:
+            shape, model = made_without_chance(kind)
+        x, y = examples(shape)
+        model.fit(fdl.accelerate(model, x, y, batch_size=BATCH, jit=False, block=4), verbose=0)
+        weights.append(model.get_weights())
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
 

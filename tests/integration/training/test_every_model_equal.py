@@ -49,15 +49,6 @@ def load():
     return load
 
 
-@pytest.fixture
-def in_float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
-
-
 def trained(name, load, *, chance=True, jit=False, scope=None, plain=False):
     """The weights after an epoch of the model's first recipe.
 
@@ -87,7 +78,7 @@ def test_the_engine_is_bit_equal_to_plain_fit(name, load):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_neither_xla_nor_a_second_replica_changes_the_weights_in_float64(name, load, in_float64, two_replicas):
+def test_neither_xla_nor_a_second_replica_changes_the_weights_float64(name, load, float64, two_replicas):
     expected = trained(name, load, chance=False)
     by_xla = trained(name, load, chance=False, jit=True)
     on_two = trained(name, load, chance=False, scope=two_replicas.scope())

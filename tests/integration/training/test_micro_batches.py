@@ -13,7 +13,7 @@ from fdl_zoo.errors import InvalidData
 from fdl_zoo.training import choice, resume
 from fdl_zoo.training.progress import Silent
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("undrawn", "float64")
 
 EXAMPLES, EPOCHS, STEPS = 50, 2, 3
 
@@ -39,15 +39,6 @@ class Said(Silent):
 
     def say(self, text):
         self.lines.append(text)
-
-
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
 
 
 def fitted(optimizer, parts, *, jit=False, strategy=None, on_disk=False):

@@ -10,6 +10,8 @@ import tensorflow as tf
 import fdl_zoo as fdl
 from fdl_zoo.training.counting import counted, counting
 
+pytestmark = pytest.mark.usefixtures("float64")
+
 LAYERS = keras.layers
 EXAMPLES, BATCH = 47, 15  # the last batch has 2, others are shared as 8 and 7; a full batch in thirds has 16, 16, 15
 RANDOM = np.random.default_rng(0)
@@ -18,15 +20,6 @@ Y, VALUES, WEIGHTS = RANDOM.integers(0, 3, EXAMPLES), RANDOM.normal(size=(EXAMPL
 
 # The loss of one output is the mean over batches or over examples, in Keras, as a batch's length is known or not.
 EXACT = {"loss", "accuracy", "weighted_accuracy", "first_input"}
-
-
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
 
 
 def cross_entropy():

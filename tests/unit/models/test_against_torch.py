@@ -47,16 +47,6 @@ numpy.savez(sys.argv[2], **results)
 """
 
 
-@pytest.fixture
-def double():
-    """Layers that compute in float64."""
-    keras.config.set_floatx("float64")  # of inputs
-    keras.config.set_dtype_policy("float64")  # of layers
-    yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
-
-
 def randomized(model):
     """Weights and statistics of a size at which every part of the network matters."""
     generator = np.random.default_rng(1)
@@ -94,7 +84,7 @@ def test_the_same_weights_give_torchs_logits_and_gradients(name, shape, options,
 
 
 @pytest.mark.slow
-def test_the_packaged_convnet_classifies_digits_in_torch(double, tmp_path):
+def test_the_packaged_convnet_classifies_digits_in_torch(float64, tmp_path):
     model, test = fdl_zoo.create_model("convnet", weights="digits"), fdl_zoo.load_dataset("digits").test
     weights = {weight.path: weight.numpy() for weight in model.weights}
     found = torch_reference.run(PROGRAM, {"x": test.x.astype(np.float64), "y": test.y, **weights}, tmp_path)

@@ -168,24 +168,18 @@ def test_a_saved_model_trains_on(tmp_path):
 
 
 @pytest.mark.slow
-def test_neither_xla_nor_a_second_replica_changes_the_weights_in_float64(two_replicas):
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    try:
-        x, y = data()
-        found = []
-        for jit, scope in (
-            (False, contextlib.nullcontext()),
-            (True, contextlib.nullcontext()),
-            (False, two_replicas.scope()),
-        ):
-            with scope:
-                model = network()
-            model.fit(fdl.accelerate(model, x, y, batch_size=16, jit=jit), epochs=2, verbose=0)
-            found.append(model.get_weights())
-    finally:
-        keras.config.set_floatx("float32")
-        keras.config.set_dtype_policy("float32")
+def test_neither_xla_nor_a_second_replica_changes_the_weights_in_float64(two_replicas, float64):
+    x, y = data()
+    found = []
+    for jit, scope in (
+        (False, contextlib.nullcontext()),
+        (True, contextlib.nullcontext()),
+        (False, two_replicas.scope()),
+    ):
+        with scope:
+            model = network()
+        model.fit(fdl.accelerate(model, x, y, batch_size=16, jit=jit), epochs=2, verbose=0)
+        found.append(model.get_weights())
     for one, compiled, shared in zip(*found, strict=True):
         np.testing.assert_allclose(compiled, one, rtol=0, atol=1e-10)
         np.testing.assert_allclose(shared, one, rtol=0, atol=1e-10)
