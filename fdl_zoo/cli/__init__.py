@@ -99,12 +99,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _complain("terminated", 143)
 
 
+_METADATA = ("importlib.metadata", "importlib_metadata")
+
+
 def _is_of_metadata(error: BaseException) -> bool:
-    """Whether Python's own reading of what is installed has failed; the error does not say at which distribution."""
+    """Whether the reading of what is installed has failed, Python's own or its backport's, which some library imports.
+
+    The error does not say at which distribution.
+    """
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
-    return place is not None and place.tb_frame.f_globals.get("__name__", "").startswith("importlib.metadata")
+    return place is not None and place.tb_frame.f_globals.get("__name__", "").startswith(_METADATA)
 
 
 def _complain(text: str, status: int) -> int:

@@ -104,7 +104,9 @@ def test_a_damaged_distribution_stops_only_what_needs_libraries_that_fail_at_it(
     assert list(folder.iterdir()) == []
 
 
-def test_where_a_library_fails_at_a_damaged_distribution_that_is_named(damaged, monkeypatch, capsys):
+@pytest.mark.parametrize("reader", ["importlib.metadata", "importlib_metadata"])  # the latter then reads for both
+def test_where_a_library_fails_at_a_damaged_distribution_that_is_named(reader, damaged, monkeypatch, capsys):
+    importlib.import_module(reader)
     monkeypatch.syspath_prepend(str(damaged.parent))
     monkeypatch.setattr(catalogue.models, "entries", lambda *args, **filters: importlib.metadata.entry_points())
     assert run(["list", "models"]) == 2
