@@ -37,10 +37,11 @@ def counted(weight: tf.Tensor) -> Iterator[None]:
 @contextmanager
 def counting(model: keras.Model) -> Iterator[None]:
     """Within, the model's optimizers heed `counted`; also those that a model with a step of its own has beside one."""
-    own = [each for each in vars(model).values() if isinstance(each, keras.optimizers.Optimizer)]
+    found = {id(each): each for each in (model.optimizer, *vars(model).values())}.values()
     with ExitStack() as stack:
-        for optimizer in {id(each): each for each in (model.optimizer, *own)}.values():
-            stack.enter_context(_heeding(optimizer))
+        for optimizer in found:
+            if isinstance(optimizer, keras.optimizers.Optimizer):  # a model that is only evaluated may have none
+                stack.enter_context(_heeding(optimizer))
         yield
 
 

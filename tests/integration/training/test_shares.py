@@ -171,6 +171,17 @@ def test_optimizers_are_as_before_when_a_step_fails():
         assert float(model.optimizer.scale_loss(tf.constant(3.0))) == 3.0
 
 
+def test_a_model_without_optimizer_is_evaluated(two_replicas):
+    found = []
+    for scope in (contextlib.nullcontext(), two_replicas.scope()):
+        keras.utils.set_random_seed(0)
+        with scope:
+            model, compiled, (x, y) = small()
+            model.compile(None, **compiled)
+        found.append(model.evaluate(fdl.accelerate(model, x, y, batch_size=BATCH), verbose=0))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-9)
+
+
 class Counting(keras.callbacks.Callback):
     """Keeps the numbers of the steps that Keras says are done."""
 
