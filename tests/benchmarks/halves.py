@@ -1,9 +1,11 @@
-"""Recurrent models that compute a batch in halves against the same in one piece: `python tests/benchmarks/halves.py`.
+"""Recurrent models that compute a batch in halves against the same in one piece.
 
-Both by `fdl.accelerate`, interleaved: the whole batch compiled by XLA and without, as the engine has the choice, and
-the halves. They are used where time steps times units are `_halves.LONG` or more.
+`python tests/benchmarks/halves.py [MODEL ...]`: both by `fdl.accelerate`, interleaved; the whole batch compiled by XLA
+and without, as the engine has the choice, and the halves. These are used where time steps times units are
+`_halves.LONG` or more.
 """
 
+import sys
 from unittest.mock import patch
 
 import keras
@@ -34,6 +36,7 @@ def trained(name: str, size: tuple[int, int, int], *, halved: bool, jit: bool) -
 
 def main() -> None:
     """Measure and print."""
+    names = sys.argv[1:] or ["lstm", "gru", "rnn"]
     table = Table(title="Milliseconds per step, and the time of halves to that of the whole batch")
     for column in (
         "model",
@@ -48,7 +51,7 @@ def main() -> None:
         "halved",
     ):
         table.add_column(column, justify="right")
-    for name in ("lstm", "gru", "rnn"):
+    for name in names:
         for size in SIZES:
             kinds = {"xla": (False, True), "plain": (False, False), "halves": (True, False)}
             times = interleaved(
