@@ -17,8 +17,8 @@ from training import interleaved
 import fdl_zoo as fdl
 from fdl_zoo.models import _halves
 
-STEPS = 20
-SIZES = ((8, 64, 32), (28, 64, 32), (100, 32, 50), (100, 64, 32), (100, 64, 100), (200, 64, 64))  # time, units, batch
+STEPS = 10
+SIZES = ((8, 64, 32), (100, 32, 50), (100, 64, 32), (100, 64, 100))  # time, units, batch
 
 
 def trained(name: str, size: tuple[int, int, int], *, halved: bool, jit: bool) -> object:
