@@ -16,11 +16,13 @@ import keras
 
 from fdl_zoo.models._recurrent import LearnedStateRNN
 
-LONG = 6400  # time steps times units from which on both halves together take less time than the whole batch
+# Time steps times units. From there on the halves of a hundred sequences take less time than the whole batch, those of
+# thirty about as long, and of few or short ones more (`tests/benchmarks/halves.py`).
+LONG = 6400
 
 
 def is_long(input_shape: tuple[int | None, ...], units: int) -> bool:
-    """Whether sequences are so long that halves pay for what it costs to start and join them.
+    """Whether sequences are so long that halves of a batch of usual size pay for what it costs to start and join them.
 
     Args:
         input_shape: Of one example, time steps first.
