@@ -66,7 +66,7 @@ def randomized(model):
         ("mlp", (8, 8, 1), {}),
     ],
 )
-def test_the_same_weights_give_torchs_logits_and_gradients(name, shape, options, double, tmp_path):
+def test_the_same_weights_give_torchs_logits_and_gradients(name, shape, options, float64, tmp_path):
     model = randomized(fdl_zoo.create_model(name, shape, 10, **options))
     generator = np.random.default_rng(2)
     x, y = generator.normal(size=(6, *shape)), generator.integers(0, 10, 6)
