@@ -86,7 +86,7 @@ class Engine:
         done = [loop(self._place(block, epoch), block, varying) for block in epoch.next_block()]
         if not done:  # steps that an earlier process has done
             return self.model.get_metrics_result(), np.zeros(0)
-        return done[-1][0], np.concatenate([np.asarray(losses) for _, losses in done])
+        return done[-1][0], np.concatenate([losses for _, losses in done])
 
     def _place(self, block: Block, epoch: Epoch) -> Any:
         put, feed = self._loops["train"].put, epoch.feed
@@ -152,7 +152,7 @@ class Loop:
             elif self.step == self.model.train_step:
                 self._make_variables(data, rows)
 
-    def __call__(self, data: Any, block: Block, varying: bool) -> tuple[Any, Any]:
+    def __call__(self, data: Any, block: Block, varying: bool) -> tuple[Any, np.ndarray]:
         """Run a block; the logs of its last step and the loss of each [steps].
 
         Args:
@@ -162,7 +162,7 @@ class Loop:
         """
         self.build(data, block, varying)
         found, losses = self._compiled(data, *self._share(block), tf.constant(block.count), self._logs, varying)
-        return found, losses[: block.count]
+        return found, np.asarray(losses)[: block.count]  # cut by NumPy, for which TensorFlow would need an operation
 
     def _share(self, block: Block) -> tuple[Any, Any]:
         """Rows of each replica [steps, its share], and the weight that makes the mean of their means the batch's.
