@@ -345,7 +345,7 @@ def test_the_cards_command_gives_the_weights_again_bit_for_bit(name, dataset, ca
     assert compare(catalogue.models.find(name), dataset, write=False), capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_remaking_writes_only_when_told_to(plugin, capsys):
     file, _ = plugin
     module = file.parents[1] / "net.py"

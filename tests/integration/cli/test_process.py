@@ -66,7 +66,9 @@ def test_json_is_all_that_standard_output_holds(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"), [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long), (signal.SIGINT, 130)]
+)
 def test_a_signal_ends_a_run_as_killed_with_its_checkpoint(number, status, tmp_path):
     process = start(tmp_path)
     process.send_signal(number)

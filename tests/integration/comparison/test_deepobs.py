@@ -13,7 +13,7 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_momentum_comes_before_adam_before_sgd_at_the_published_rates(tmp_path):
     found = fdl.compare(
         "quadratic",

@@ -1,6 +1,7 @@
 """Two workers in processes of their own: the result of one device, a worker that dies, and resuming after that."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import yaml
 
 import fdl_zoo as fdl
 from fdl_zoo.tracking.folder import list_folders
-from fdl_zoo.training import meeting, provenance
+from fdl_zoo.training import choice, meeting, provenance
 from fdl_zoo.training.cluster import Cluster, _free_ports
 from fdl_zoo.training.progress import Silent
 from tests.integration.plugins.written import write_folder
@@ -144,8 +145,9 @@ def test_workers_that_would_choose_different_blocks_take_the_first_ones():
         for k in range(2)
     ]  # fmt: skip
     lines = [finished(process).splitlines()[-1] for process in started]
-    # Half a second of 100 examples at 6 operations for each of 75,010 weights.
-    assert lines[0] == lines[1] == "block 223"
+    operations = 100 * 6 * 75_010  # of a step of 100 examples: 6 for each weight
+    block = math.ceil(choice.BLOCK_SECONDS * choice.OPERATIONS_PER_SECOND / operations)
+    assert lines[0] == lines[1] == f"block {block}"
 
 
 def has_begun(root):
@@ -253,6 +255,7 @@ def test_ctrl_c_ends_all_workers_within_five_seconds_and_resuming_gives_the_unin
     assert_same_runs(whole, tmp_path)
 
 
+@pytest.mark.long
 def test_workers_who_started_from_weights_go_on_without_them(whole, tmp_path):
     (source,) = list_folders(whole / "mlruns")
     weights = tmp_path / "weights.keras"
@@ -270,6 +273,7 @@ def test_workers_who_started_from_weights_go_on_without_them(whole, tmp_path):
     assert_same_runs(*places)
 
 
+@pytest.mark.long
 def test_workers_who_go_on_from_within_an_epoch_have_each_its_own_masks_and_sums(whole, tmp_path):
     process = start(tmp_path, *TRAIN, "--workers", "2", *MASKED, "--checkpoint-every", "4steps", session=True)
     deadline = time.monotonic() + 120

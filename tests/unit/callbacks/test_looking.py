@@ -152,7 +152,7 @@ def stopwatch(method, key, spent, clock):
     return call
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_costs_at_most_a_tenth_of_training(adding):
     _, shares = adding
     for model, found in shares.items():
@@ -160,7 +160,7 @@ def test_each_costs_at_most_a_tenth_of_training(adding):
             assert share <= 0.1, (model, name, share)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_after_training_the_gradient_of_an_lstm_reaches_further_than_that_of_an_rnn(adding):
     """Before training both vanish alike: after about 20 steps 1 % is left. Measured after it: rnn 4, lstm 99 steps."""
     runs, _ = adding

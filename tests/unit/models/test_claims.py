@@ -95,7 +95,7 @@ def test_batch_norm_trains_at_a_rate_at_which_the_plain_network_fails():
     assert "batch norm reaches 0.933 +- 0.028 where the plain network stays at chance (0.087 +- 0.017)" in stated(mlp)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_batch_norm_without_dropout_is_behind_dropout_as_the_card_says():
     plain, normalized = (
         mean(convnet, rate=0.001, epochs=8, **options) for options in ({}, {"batch_norm": True, "dropout": 0.0})
@@ -105,7 +105,7 @@ def test_batch_norm_without_dropout_is_behind_dropout_as_the_card_says():
     assert "0.962 against 0.983" in convnet.__doc__
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_linear_activations_do_not_fail_on_digits_as_the_card_says():
     linear, relu = (mean(mlp, rate=0.001, epochs=15, activation=name) for name in ("linear", "relu"))
     assert linear[1] == pytest.approx(0.980, abs=0.006)
@@ -113,7 +113,7 @@ def test_linear_activations_do_not_fail_on_digits_as_the_card_says():
     assert "linear activations reach 0.980 there as ReLU does" in mlp.__doc__
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_relu_on_the_logits_loses_classes():
     plain, clipped = (mean(mlp, rate=0.001, epochs=15, relu_logits=clip) for clip in (False, True))
     assert plain[1] == pytest.approx(0.980, abs=0.006)
