@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from fdl_zoo.errors import InvalidOption
@@ -192,15 +193,25 @@ def _follow(
     """The state after an evaluation at `weights` [n], wherever they are.
 
     At the trial point the search goes on. At the accepted point, where `fit` leaves them when it ends, the evaluation
-    tells nothing new and the trial point is due. Anywhere else somebody has set them, and a new descent starts there.
+    tells nothing new and the trial point is due, unless the loss is another there: then the data are others. Anywhere
+    else somebody has set the weights. In both cases a new descent starts where they are.
     """
     phase = state.progress[0]
-    at_trial = tf.reduce_all(weights == state.trial)
-    at_point = ~at_trial & (phase > descent.START) & tf.reduce_all(weights == state.point)
+    accepted = (phase > descent.START) & tf.reduce_all(weights == state.point)
+    changed = accepted & _is_another(loss, state.progress[1], weights.dtype)
+    at_trial = tf.reduce_all(weights == state.trial) & ~changed
+    at_point = ~at_trial & accepted & ~changed
     phase = tf.where(at_trial | at_point, phase, tf.constant(descent.START, tf.float64))
     progress = tf.concat([phase[None], state.progress[1:]], 0)
     state = state._replace(trial=tf.where(at_point, state.trial, weights), progress=progress)
     return descent.advance(direction, limits, state, loss, gradient, heed=~at_point)
+
+
+def _is_another(loss: tf.Tensor, known: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Whether a loss differs from the one known by more than devices and compilers round; not where it is no number."""
+    loss = tf.cast(loss, tf.float64)
+    rounding = np.sqrt(np.finfo(dtype.as_numpy_dtype).eps) * tf.maximum(tf.constant(1.0, tf.float64), tf.abs(known))
+    return tf.math.is_finite(loss) & (tf.abs(loss - known) > rounding)
 
 
 def flat(tensors: Sequence[tf.Tensor], sizes: Sequence[int]) -> tf.Tensor:

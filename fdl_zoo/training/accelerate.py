@@ -42,7 +42,7 @@ def accelerate(
         model: Compiled; its own `train_step` is used.
         x: Inputs [examples, ...], a list or dictionary of them, or a `Split`, which has targets and weights itself.
         y: Targets, likewise; None where the model needs none. All that `fit` takes beside `x` belongs here: given a
-            feed, it looks at none of its own `y`, `sample_weight`, `class_weight`, `batch_size` and `shuffle`.
+            feed, it looks at neither `batch_size` nor `shuffle`, and refuses `y`, `sample_weight` and `class_weight`.
         sample_weight: A weight per example [examples].
         batch_size: Examples per step; `full` takes all in each step, or, where the optimizer accumulates gradients over
             K steps, all in K steps, cut into K micro-batches.
@@ -64,6 +64,9 @@ def accelerate(
     _check_count("batch_size", batch_size, "full")
     _check_count("steps", steps)
     _check_count("block", block, None)
+    _check_count("seed", seed, 0)
+    _check_switch("jit", jit, None)
+    _check_switch("shuffle", shuffle)
     if isinstance(x, Split) and not (y is None and sample_weight is None):
         raise InvalidData("A Split cannot have targets or weights beside it: it has its own; leave y out.")
     split = x if isinstance(x, Split) else Arrays(x, y, sample_weight)
@@ -73,7 +76,10 @@ def accelerate(
             "The data cannot be divided among replicas or micro-batches without targets: give y, or use one device and"
             " no gradient accumulation."
         )
-    looking = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks or ()
+    looking = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks or ())
+    for each in looking:
+        if not isinstance(each, keras.callbacks.Callback):
+            raise InvalidOption(f"A value of type {type(each).__name__} cannot be a callback: give those of Keras's type.")
     batches = Batches(
         split,
         batch_size,
@@ -104,6 +110,10 @@ def _array(given: Any) -> np.ndarray:
             f"The data cannot hold a value of type {type(given).__name__}: give arrays [examples, ...], structures of"
             " them, or a Split."
         )
+    if array.dtype.kind in "OSUMm":
+        raise InvalidData(
+            f"The data cannot be an array of type {array.dtype}: give numbers, such as the index of each text's class."
+        )
     floating = np.issubdtype(array.dtype, np.floating)
     return array.astype(keras.config.floatx(), copy=False) if floating else array
 
@@ -114,6 +124,11 @@ def _check_count(name: str, value: Any, *others: Any) -> None:
         return
     further = "".join(f", or {each}" for each in others)
     raise InvalidOption(f"{name} cannot be {value!r}: it is a whole number from 1{further}.")
+
+
+def _check_switch(name: str, value: Any, *others: Any) -> None:
+    if value not in (True, False, *others):
+        raise InvalidOption(f"{name} cannot be {value!r}: it is one of {', '.join(map(str, (True, False, *others)))}.")
 
 
 class Arrays(Split):

@@ -81,6 +81,8 @@ def choose(
     watched_by = every_step if block is None else ""
     if block is not None:
         reasons["block"] = "as given"
+    elif model.run_eagerly:
+        block, reasons["block"] = 1, "the model is run eagerly"
     elif watched_by:
         block, reasons["block"] = 1, f"{every_step} looks at every step"
     else:

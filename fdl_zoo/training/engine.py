@@ -125,6 +125,7 @@ class Loop:
         self._any_length: dict[str, Any] = {}
         # Not the method itself, whose traces TensorFlow would count over all models, and warn that they are many.
         self._compiled = tf.function(functools.partial(self._run), jit_compile=jit, autograph=False)
+        self._eager = model.run_eagerly  # `compile` takes the engine out, so that it cannot change
 
     def put(self, data: tuple[Any, ...]) -> Any:
         """The data on the device, on each replica's its own."""
@@ -143,7 +144,7 @@ class Loop:
 
     def build(self, data: Any, block: Block, varying: bool) -> None:
         """Make variables and find the form of the logs, unless that has been done; nothing is computed."""
-        if self._logs is None:
+        if self._logs is None and not self._eager:  # a step that is run eagerly makes what it needs as it goes
             rows, weights = self._share(block)
             self._logs = ()
             if self._carries_logs or self.replicas > 1:
@@ -161,7 +162,8 @@ class Loop:
             varying: The epoch has batches of different lengths.
         """
         self.build(data, block, varying)
-        found, losses = self._compiled(data, *self._share(block), tf.constant(block.count), self._logs, varying)
+        run = self._run_eagerly if self._eager else self._compiled
+        found, losses = run(data, *self._share(block), tf.constant(block.count), self._logs, varying)
         return found, np.asarray(losses)[: block.count]  # cut by NumPy, for which TensorFlow would need an operation
 
     def _share(self, block: Block) -> tuple[Any, Any]:
@@ -248,7 +250,7 @@ class Loop:
         TensorFlow fuses the operations of that graph; a step traced or fused otherwise rounds otherwise. So it is
         a function of its own, for any length, that is not inlined into the loop. XLA takes each length by itself.
         """
-        if self.jit or not varying:
+        if self.jit or self._eager or not varying:
             return self.step
         specs = keras.tree.map_structure(lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), batch)
         if str(specs) not in self._any_length:  # other data may have other shapes, types or parts
@@ -261,19 +263,39 @@ class Loop:
     def _run(
         self, data: Any, rows: Any, weights: Any, count: tf.Tensor, logs: Any, varying: bool
     ) -> tuple[Any, tf.Tensor]:
-        tracker = next((each for each in self.model.metrics if each.name == "loss"), None)
+        tracker = self._loss_tracker()
         size = rows.shape[0] if rows is not None and self.replicas == 1 else count
         losses = tf.TensorArray(keras.config.floatx(), size=size, element_shape=())
 
         def body(index: tf.Tensor, _: Any, losses: tf.TensorArray) -> tuple[Any, ...]:
-            before = _sums(tracker)
-            logs = self._one(data, rows, weights, index, varying)
-            total, number = (after - was for after, was in zip(_sums(tracker), before, strict=True))
-            losses = losses.write(index, tf.cast(total / number, losses.dtype))
-            return index + 1, logs if self._carries_logs else (), losses
+            logs, loss = self._step_and_loss(data, rows, weights, index, varying, tracker)
+            return index + 1, logs if self._carries_logs else (), losses.write(index, tf.cast(loss, losses.dtype))
 
         _, logs, losses = tf.while_loop(lambda index, *_: index < count, body, (tf.constant(0), logs, losses))
         return logs if self._carries_logs else self.model.get_metrics_result(), losses.stack()
+
+    def _run_eagerly(
+        self, data: Any, rows: Any, weights: Any, count: tf.Tensor, logs: Any, varying: bool
+    ) -> tuple[Any, np.ndarray]:
+        """The same without a graph, for a model that was compiled to be looked into step by step."""
+        losses = []
+        for index in range(int(count)):
+            tracker = self._loss_tracker()
+            logs, loss = self._step_and_loss(data, rows, weights, tf.constant(index), varying, tracker)
+            losses.append(loss)
+        return logs if self._carries_logs else self.model.get_metrics_result(), np.array(losses, keras.config.floatx())
+
+    def _loss_tracker(self) -> Any:
+        return next((each for each in self.model.metrics if each.name == "loss"), None)
+
+    def _step_and_loss(
+        self, data: Any, rows: Any, weights: Any, index: tf.Tensor, varying: bool, tracker: Any
+    ) -> tuple[Any, tf.Tensor]:
+        """The logs of a step, and its loss by what it adds to the metric of the losses."""
+        before = _sums(tracker)
+        logs = self._one(data, rows, weights, index, varying)
+        total, number = (after - was for after, was in zip(_sums(tracker), before, strict=True))
+        return logs, total / number
 
 
 def _is_stock(model: keras.Model) -> bool:

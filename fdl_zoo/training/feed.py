@@ -4,7 +4,7 @@ import inspect
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -22,17 +22,43 @@ def count_examples(data: tuple[Any, ...]) -> int:
     return len(keras.tree.flatten(data)[0])
 
 
-def _callers() -> tuple[Any, Any, str]:
-    """Who counts the steps of an epoch, the model whose steps they are, and its method, such as `fit`; else None."""
+@dataclass(frozen=True)
+class Callers:
+    """Who asks for an epoch.
+
+    Args:
+        counting: What counts its steps, or None.
+        model: The model whose steps they are, or None.
+        method: Its method, such as `fit`.
+        given: What that was called with, by name.
+    """
+
+    counting: Any = None
+    model: keras.Model | None = None
+    method: str = ""
+    given: dict[str, Any] = field(default_factory=dict)
+
+
+def _callers() -> Callers:
     frame, counting = inspect.currentframe(), None
     while frame is not None:
         owner = frame.f_locals.get("self")
         if isinstance(owner, EpochIterator):
             counting = owner
         if isinstance(owner, keras.Model) and not frame.f_code.co_name.startswith("_"):
-            return counting, owner, frame.f_code.co_name
+            return Callers(counting, owner, frame.f_code.co_name, frame.f_locals)
         frame = frame.f_back
-    return counting, None, ""
+    return Callers(counting)
+
+
+def _refuse_beside(callers: Callers) -> None:
+    """Keras looks at none of these beside a feed, and would say nothing."""
+    ignored = [name for name in ("y", "sample_weight", "class_weight") if callers.given.get(name) is not None]
+    if ignored:
+        raise InvalidOption(
+            f"{callers.method} cannot take {' and '.join(ignored)} beside accelerated data: give accelerate the"
+            " targets, and the weight of each example as its sample_weight."
+        )
 
 
 def _refuse_replicas(model: keras.Model | None, method: str) -> None:
@@ -117,9 +143,12 @@ class Feed(DataAdapter):
         the iterator over them, which Keras hands to nobody, and which is found among the callers of this method.
 
         Raises:
-            InvalidOption: Keras's own function, which takes single batches, would give each to all replicas.
+            InvalidOption: Keras's own function, which takes single batches, would give each to all replicas; or its
+                method was given targets or weights beside this feed.
         """
-        counting, model, method = _callers()
+        callers = _callers()
+        counting, model, method = callers.counting, callers.model, callers.method
+        _refuse_beside(callers)
         self.moves_on = method not in ("evaluate", "predict")
         if method == "predict" or not _runs_blocks(model):
             _refuse_replicas(model, method)

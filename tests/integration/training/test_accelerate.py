@@ -5,6 +5,7 @@ import contextlib
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import fdl_zoo as fdl
 from fdl_zoo.errors import InvalidData, InvalidOption
@@ -190,6 +191,11 @@ def test_floats_come_in_keras_s_type_as_in_fit():
         ({"x": (row for row in X)}, InvalidData, "value of type generator"),
         ({"x": fdl.load_dataset("iris").train}, InvalidData, "A Split cannot have targets"),
         ({"model": "mlp"}, InvalidOption, "A str cannot be accelerated"),
+        ({"y": Y.astype(str)}, InvalidData, "The data cannot be an array of type <U21: give numbers"),
+        ({"jit": "auto"}, InvalidOption, "jit cannot be 'auto': it is one of True, False, None"),
+        ({"shuffle": "batch"}, InvalidOption, "shuffle cannot be 'batch'"),
+        ({"seed": -1}, InvalidOption, "seed cannot be -1"),
+        ({"callbacks": [3]}, InvalidOption, "A value of type int cannot be a callback"),
     ],
 )
 def test_what_is_no_data_no_count_and_no_model_is_refused(given, error, message):
@@ -201,3 +207,43 @@ def test_callbacks_come_as_for_fit():
     assert fdl.accelerate(made(), X, Y, batch_size=8, block=3, callbacks=None).block == 3
     watching = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
     assert fdl.accelerate(made(), X, Y, batch_size=8, callbacks=watching).block == 1
+
+
+@pytest.mark.parametrize(
+    "beside", [{"class_weight": {0: 1.0, 1: 5.0, 2: 1.0}}, {"sample_weight": np.ones(37)}, {"y": Y}], ids=list
+)
+def test_what_keras_would_not_look_at_beside_a_feed_is_refused(beside):
+    model = made()
+    before = model.get_weights()
+    with pytest.raises(InvalidOption, match=f"fit cannot take {next(iter(beside))} beside accelerated data"):
+        model.fit(fdl.accelerate(model, X, Y, batch_size=8), verbose=0, **beside)
+    assert all(np.array_equal(one, two) for one, two in zip(model.get_weights(), before, strict=True))
+
+
+@pytest.mark.parametrize("overridden", [False, True], ids=["stock", "step of its own"])
+def test_a_model_that_is_run_eagerly_is_run_eagerly(overridden):
+    eagerly = []
+
+    class Model(keras.Sequential):
+        def call(self, *given, **options):
+            eagerly.append(tf.executing_eagerly())
+            return super().call(*given, **options)
+
+        if overridden:
+
+            def train_step(self, data):
+                logs = super().train_step(data)
+                return {**logs, "seen": float(logs["loss"])}
+
+    models = []
+    for accelerated in (False, True):
+        keras.utils.set_random_seed(0)
+        model = Model([keras.Input((6,)), keras.layers.Dense(3)])
+        model.compile("adam", LOSS, metrics=["accuracy"], run_eagerly=True)
+        eagerly.clear()
+        given = [fdl.accelerate(model, X, Y, batch_size=8, shuffle=False)] if accelerated else [X, Y]
+        history = model.fit(*given, batch_size=8, shuffle=False, epochs=2, verbose=0).history
+        assert sum(eagerly) == 10
+        models.append((model, history))
+    assert equal(models[0][0], models[1][0])
+    assert models[0][1] == models[1][1]

@@ -169,6 +169,18 @@ def test_weights_set_by_hand_start_a_new_descent(float64):
     np.testing.assert_allclose(advance(model, 10), advance(fresh, 10), rtol=1e-13)
 
 
+@pytest.mark.parametrize("epochs", [5, 80], ids=["within a search", "after its end"])
+def test_other_data_start_a_new_descent(epochs, float64):
+    model, fresh = classifier(lbfgs.build()), classifier(lbfgs.build())
+    half = EXAMPLES // 2
+    model.fit(X[:half], Y[:half], batch_size=EXAMPLES, epochs=epochs, verbose=0)
+    assert (model.optimizer.stop_reason == "converged") == (epochs == 80)
+    for each in (model, fresh):
+        each.fit(X[half:], Y[half:], batch_size=EXAMPLES, epochs=80, verbose=0)
+        assert each.optimizer.stop_reason == "converged"
+    assert model.optimizer.accepted_loss == pytest.approx(fresh.optimizer.accepted_loss, rel=1e-8)
+
+
 def test_evaluations_used_up_and_converged_can_be_read():
     model = classifier(lbfgs.build(max_evaluations=4))
     assert model.optimizer.stop_reason == "running"
