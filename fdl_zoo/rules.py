@@ -8,7 +8,7 @@ from fdl_zoo.entry import Entry
 from fdl_zoo.errors import InvalidOption, InvalidSpec
 from fdl_zoo.keras_source import keras_names
 from fdl_zoo.spec import RunSpec
-from fdl_zoo.tasks import TASKS
+from fdl_zoo.tasks import TASKS, check_fits
 
 # Options of a model that draw at random in training, or change weights behind the optimizer's back.
 _RANDOM_OPTIONS = ("dropout", "batch_norm", "max_norm")
@@ -26,6 +26,7 @@ def check(spec: RunSpec, origins: Mapping[str, str]) -> None:
     optimizer = catalogue.optimizers.find(spec.optimizer.name)
     if "full_batch" in optimizer.card.capabilities:
         _full_batch(spec, origins, optimizer)
+        _whole_loss(spec, optimizer)
         _same_objective(spec, model, optimizer)
     _steps(spec)
     _task(model, data)
@@ -42,6 +43,14 @@ def _full_batch(spec: RunSpec, origins: Mapping[str, str], optimizer: Entry) -> 
         raise InvalidSpec(
             f"{optimizer.name} cannot work with batch_size {spec.batch_size} ({origin}): its line search needs the loss"
             " of the whole training split; leave the batch size out, or give `full`."
+        )
+
+
+def _whole_loss(spec: RunSpec, optimizer: Entry) -> None:
+    if spec.precision == "mixed_float16":
+        raise InvalidSpec(
+            f"{optimizer.name} cannot train with precision mixed_float16: its line search needs the loss that scaling"
+            " hides; use float32 or mixed_bfloat16, or choose another optimizer."
         )
 
 
@@ -126,6 +135,9 @@ def _names(spec: RunSpec, data: Entry) -> None:
     for metric in spec.metrics or ():
         _known("metric", metric, ["accuracy", *keras_names("metrics")])
     if len(data.card.tasks) == 1:
+        for noun, name in [("loss", spec.loss), *(("metric", each) for each in spec.metrics or ())]:
+            if name is not None:
+                check_fits(data.card.tasks[0], noun, name)
         metrics = TASKS[data.card.tasks[0]].metrics if spec.metrics is None else spec.metrics
         recorded = ["loss", *metrics]
         _known("metric to monitor", spec.monitor, [*(f"val_{name}" for name in recorded), *recorded])

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fdl_zoo.errors import InvalidOption
+
 
 @dataclass(frozen=True)
 class Task:
@@ -26,3 +28,28 @@ TASKS = {
     "regression": Task("values", "values", "mean_squared_error", ("mean_absolute_error",)),
     "objective": Task("ignored", "one loss value per example", "mean_output", ()),
 }
+
+
+def check_fits(task: str, noun: str, name: str) -> None:
+    """Refuse a loss or a metric that is made for other targets than the task's.
+
+    Args:
+        task: A name in `TASKS`.
+        noun: `loss` or `metric`.
+        name: Keras's name of it, in either spelling, or `accuracy`.
+
+    Raises:
+        InvalidOption: A class is given by its index, which Keras's sparse ones take; or there are no classes.
+    """
+    of_an_index = name == "accuracy" or name.lower().startswith("sparse")
+    fits = of_an_index if task == "classification" else "categorical" not in name.lower()
+    if not fits:
+        known = TASKS[task].loss if noun == "loss" else " or ".join(TASKS[task].metrics) or "none"
+        raise InvalidOption(
+            f"The {noun} {name!r} cannot be used for {task}, where the targets are {_named(TASKS[task].targets)}: the"
+            f" {noun} for these is {known}."
+        )
+
+
+def _named(targets: str) -> str:
+    return "indices of classes" if targets == "class index" else targets

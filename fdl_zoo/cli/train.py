@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--checkpoint-every", metavar="N|Nsteps|Ns", help="Epochs between checkpoints; or steps or seconds, within one too."
 )
-@click.option("--log-every", type=int, metavar="STEPS", help="Record the loss of every so manieth step too.")
+@click.option("--log-every", type=int, metavar="STEPS", help="Record the loss every so many steps too.")
 @click.option("--experiment", help="The experiment's name in the tracking store.")
 @click.option(
     "--init-from", metavar="WEIGHTS|RUN|FILE", help="First weights: a dataset of the model's card, a run, or a file."
@@ -191,5 +191,16 @@ def _summary(run: Any) -> str:
         lines.append("  ".join(f"{name} {value:.4f}" for name, value in sorted(best.items())))
     lines.append(f"model  {relative(run.model_path)}")
     lines.append(f"run    {run.name} ({run.status} in {seconds:.1f} s)")
-    lines.append("look   fdl ui" if run.spec.tracking.enabled else f"look   {relative(run.path)}")
+    lines.append(f"look   {where_to_look(run)}")
     return "\n".join(lines)
+
+
+def where_to_look(run: Any) -> str:
+    """A server, which has pages of its own; `fdl ui` for the embedded store; the folder of a run without either."""
+    from fdl_zoo.tracking.secrets import redacted
+    from fdl_zoo.tracking.uri import default_uri
+
+    if not run.spec.tracking.enabled:
+        return str(relative(run.path))
+    uri = run.spec.tracking.uri or default_uri()
+    return redacted(uri) if uri.startswith(("http://", "https://")) else "fdl ui"

@@ -66,7 +66,8 @@ def minimize(
 
     Raises:
         InvalidOption: The method or an option is unknown, or an option is out of range.
-        InvalidData: `x0` is neither float32 nor float64, or empty.
+        InvalidData: `x0` is neither float32 nor float64, or empty; or the function does not give a scalar and a
+            gradient.
     """
     if method not in METHODS:
         raise InvalidOption(f"There is no method {method!r}: choose one of {', '.join(METHODS)}.")
@@ -81,11 +82,12 @@ def minimize(
         raise InvalidData(f"A point of dtype {x0.dtype.name} cannot be minimized from: give float32 or float64.")
     if not x0.shape.num_elements():
         raise InvalidData(f"A point of shape {tuple(x0.shape)} cannot be minimized from: it has no numbers in it.")
+    _check_limits(tolerance, max_evaluations)
     limits = descent.Limits(tolerance, max_evaluations)
 
     def run(start: tf.Tensor) -> Minimum:
         def evaluate(state: descent.State) -> tuple[descent.State]:
-            loss, gradient = value_and_gradient(tf.reshape(state.trial, start.shape))
+            loss, gradient = _evaluated(value_and_gradient, tf.reshape(state.trial, start.shape))
             return (descent.advance(direction, limits, state, loss, tf.reshape(gradient, [-1])),)
 
         (end,) = tf.while_loop(
@@ -99,3 +101,24 @@ def minimize(
         return Minimum(point, loss, gradient, *counts, phase)
 
     return tf.function(run, jit_compile=jit_compile, autograph=False)(x0)
+
+
+def _check_limits(tolerance: Any, max_evaluations: Any) -> None:
+    if not isinstance(tolerance, (int, float)) or not tolerance >= 0:
+        raise InvalidOption(f"tolerance cannot be {tolerance!r}: it is a number from 0.")
+    if not isinstance(max_evaluations, (int, float)) or not max_evaluations >= 1:
+        raise InvalidOption(f"max_evaluations cannot be {max_evaluations!r}: it is a number from 1.")
+
+
+def _evaluated(value_and_gradient: Callable[[tf.Tensor], Any], point: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Loss and gradient at a point, if that is what the function gives."""
+    given = value_and_gradient(point)
+    if not isinstance(given, (tuple, list)) or len(given) != 2 or any(each is None for each in given):
+        raise InvalidData("The function cannot be minimized: it does not give a loss and its gradient.")
+    loss, gradient = (tf.convert_to_tensor(each) for each in given)
+    if loss.shape.num_elements() not in (1, None) or not gradient.shape.is_compatible_with(point.shape):
+        raise InvalidData(
+            f"The function cannot be minimized: it gives a loss of shape {tuple(loss.shape)} and a gradient of shape"
+            f" {tuple(gradient.shape)}; give a scalar, and a gradient of the point's shape {tuple(point.shape)}."
+        )
+    return tf.reshape(loss, []), gradient

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from fdl_zoo.errors import TrackingError
+from fdl_zoo.errors import InvalidOption
 from fdl_zoo.tracking import environment, servers
 from fdl_zoo.tracking.folder import ROOT
 from fdl_zoo.tracking.secrets import redacted
@@ -29,12 +29,12 @@ def serve_ui(root: Path = ROOT, *, host: str = "127.0.0.1", port: int | None = N
         The server's process, which `stop_ui` ends, and the address to open: the page of this directory's runs.
 
     Raises:
-        InvalidOption: The host or the port cannot be listened on.
-        TrackingError: The runs are on a server that has its own UI, or the server does not start.
+        InvalidOption: The host or the port cannot be listened on, or the runs are on a server that has its own UI.
+        TrackingError: The server does not start.
     """
     uri = default_uri(root)
     if uri.startswith(("http://", "https://")):
-        raise TrackingError(f"The runs are tracked on a server that has its own UI: open {redacted(uri)}.")
+        raise InvalidOption(f"The runs are tracked on a server that has its own UI: open {redacted(uri)}.")
     port = servers.free_port("The UI", host, port)
     ensure_store(uri)
     process = _start(uri, Path(root).resolve(), host, port)

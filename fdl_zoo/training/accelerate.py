@@ -79,7 +79,7 @@ def accelerate(
     looking = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks or ())
     for each in looking:
         if not isinstance(each, keras.callbacks.Callback):
-            raise InvalidOption(f"A value of type {type(each).__name__} cannot be a callback: give those of Keras's type.")
+            raise InvalidOption(f"A value of type {type(each).__name__} cannot be a callback: give Keras's.")
     batches = Batches(
         split,
         batch_size,

@@ -56,7 +56,7 @@ class Recording(keras.callbacks.Callback):
         self._started = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Write the loss of every so manieth step of the block."""
+        """Write the loss of the block's steps, every so many."""
         if self.log_every:
             losses = Engine.of(self.model).losses
             first = self._iterations() - len(losses) + 1

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from fdl_zoo.errors import InvalidOption
-from fdl_zoo.tasks import TASKS
+from fdl_zoo.tasks import TASKS, check_fits
 
 
 @keras.saving.register_keras_serializable(package="fdl_zoo", name="half_squared_error")
@@ -31,9 +31,11 @@ def make_loss(task: str, name: str | None = None) -> Any:
     """The loss of a task, or one by name; those that can are told that outputs are logits.
 
     Raises:
-        InvalidOption: There is no such loss.
+        InvalidOption: There is no such loss, or it is made for other targets.
     """
-    name = name or TASKS[task].loss
+    if name is None:
+        name = TASKS[task].loss
+    check_fits(task, "loss", name)
     return _OWN.get(name) or _by_name(keras.losses, name, "loss")
 
 
@@ -41,12 +43,13 @@ def make_metrics(task: str, names: tuple[str, ...] | None = None) -> list[keras.
     """The metrics of a task, or those named, each recorded under the name that it was asked for by.
 
     Raises:
-        InvalidOption: There is no such metric.
+        InvalidOption: There is no such metric, or it is made for other targets.
     """
     return [_metric(task, name) for name in (TASKS[task].metrics if names is None else names)]
 
 
 def _metric(task: str, name: str) -> keras.metrics.Metric:
+    check_fits(task, "metric", name)
     if name == "accuracy" and task == "binary":
         return keras.metrics.BinaryAccuracy(threshold=0.0, name=name)  # the logit of probability 1/2
     if name == "accuracy":

@@ -16,7 +16,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 ENTRY = "errors tasks card data availability"
 ROOMS = {
     "errors": ("", ""),
-    "tasks": ("", ""),
+    "tasks": ("errors", ""),
     "plain": ("", ""),
     "card": ("errors tasks", ""),
     "option": ("errors", ""),

@@ -3,12 +3,14 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from fdl_zoo import catalogue
 from fdl_zoo.cli import ORDER
+from fdl_zoo.cli.train import where_to_look
 
 COMMANDS = [*((name,) for name in ORDER), *(("plugins", name) for name in ("list", "doctor", "new", "test"))]
 COMMANDS += [("data", name) for name in ("list", "prepare")]
@@ -277,10 +279,21 @@ RUNS = [
     ("mlp",),
     ("mlp", "--optimizer", "keras/AdamW", "--lr", "1e-3", "--epochs", "3", "--batch-size", "full", "--seed", "9"),
     ("logistic_regression", "--callback", "early_stopping", "--set", "callbacks.early_stopping.patience=7"),
-    ("mlp", "--set", "model.units=[3, 4]", "--set", "model.max_norm=none", "--metric", "accuracy", "--metric", "mse"),
+    (
+        "mlp",
+        "--set",
+        "model.units=[3, 4]",
+        "--set",
+        "model.max_norm=none",
+        "--metric",
+        "accuracy",
+        "--metric",
+        "SparseCategoricalAccuracy",
+    ),
     ("mlp", "--no-tracking", "--experiment", "a # b: c", "--checkpoint-every", "2", "--precision", "float64"),
     ("quadratic", "--optimizer", "nesterov"),
-    ("mlp", "--devices", "gpu:0,gpu:1", "--tracking-uri", "http://here:5000", "--loss", "half_squared_error"),
+    ("mlp", "--devices", "gpu:0,gpu:1", "--tracking-uri", "http://here:5000"),
+    ("linear", "--loss", "half_squared_error", "--metric", "mse"),
 ]
 
 
@@ -364,6 +377,13 @@ REFUSED = [
     (("train", "mlp", "--lr", "nan"), "adam: learning_rate cannot be nan"),
     (("train", "mlp", "--loss", "mean_square_error"), "did you mean mean_squared_error"),
     (("train", "mlp", "--metric", "acuracy"), "did you mean accuracy"),
+    (("train", "mlp", "--loss", "categorical_crossentropy"), "the loss for these is sparse_categorical_crossentropy"),
+    (("train", "mlp", "--metric", "MeanSquaredError"), "the targets are indices of classes: the metric for these is"),
+    (
+        ("train", "linear", "--loss", "SparseCategoricalCrossentropy"),
+        "where the targets are values: the loss for these",
+    ),
+    (("train", "mlp", "--optimizer", "lbfgs", "--precision", "mixed_float16"), "needs the loss that scaling hides"),
     (("train", "mlp", "--monitor", "val_los"), "did you mean val_loss"),
     (("train", "mlp", "--precision", "half"), "precision cannot be 'half'"),
     (("train", "mlp", "--devices", "tpu:0"), "write cpu:0, gpu:0 or gpu:0,gpu:1"),
@@ -429,3 +449,27 @@ def test_commands_can_be_run_one_after_another_in_one_process(fdl):
         for command in ("list", "show", "train"):
             assert fdl(command, "--help").status == 0
     assert fdl("list", "--names", "--json").out != fdl("list", "--names").out
+
+
+@pytest.mark.parametrize(
+    ("tracking", "says"),
+    [
+        ({}, "fdl ui"),
+        ({"uri": "http://user:secret@here:5000"}, "http://"),
+        ({"enabled": False}, "mlruns/runs/one"),
+    ],
+    ids=str,
+)
+def test_a_run_says_where_it_is_looked_at(tracking, says, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    given = SimpleNamespace(**({"uri": None, "enabled": True} | tracking))
+    run = SimpleNamespace(spec=SimpleNamespace(tracking=given), path=Path("mlruns/runs/one"))
+    assert where_to_look(run).startswith(says)
+    assert "secret" not in where_to_look(run)
+
+
+def test_a_servers_own_pages_are_named_instead_of_ours(fdl, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://here:5000")
+    refused = fdl("ui")
+    assert refused.status == 2
+    assert "open http://here:5000" in refused.err

@@ -215,6 +215,27 @@ def test_points_of_any_shape_and_of_float32():
     assert found.gradient.shape == (2, 3)
 
 
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: (x**2, 2 * x), r"a loss of shape \(2,\)"),
+        (lambda x: (tf.reduce_sum(x**2), 2 * x[:1]), r"a gradient of shape \(1,\)"),
+        (lambda x: (tf.reduce_sum(x**2), None), "does not give a loss and its gradient"),
+        (lambda x: tf.reduce_sum(x**2), "does not give a loss and its gradient"),
+    ],
+    ids=["vector", "short gradient", "no gradient", "loss alone"],
+)
+def test_a_function_that_gives_something_else_is_refused(function, message):
+    with pytest.raises(InvalidData, match=message):
+        minimize(function, start(2), jit_compile=False)
+
+
+@pytest.mark.parametrize("limits", [{"tolerance": None}, {"tolerance": -1.0}, {"max_evaluations": 0}], ids=str)
+def test_limits_that_cannot_be_are_refused(limits):
+    with pytest.raises(InvalidOption, match=f"{next(iter(limits))} cannot be"):
+        minimize(rosenbrock, start(2), **limits)
+
+
 def test_what_cannot_be_is_refused():
     with pytest.raises(InvalidOption, match=r"no method 'newton'.*lbfgs"):
         minimize(rosenbrock, start(2), "newton")
