@@ -371,6 +371,8 @@ BAD = [
     ({"model": "mlp", "checkpoint": {"every": 0}}, InvalidOption, "checkpoint.every cannot be 0 (given)"),
     ({"model": "mlp", "checkpoint": {"every": True}}, InvalidOption, "checkpoint.every cannot be True (given)"),
     ({"model": "mlp", "tracking": {"uri": "ftp://x/y"}}, InvalidOption, "tracking.uri cannot be 'ftp://x/y'"),
+    ({"model": "mlp", "tracking": {"uri": "nonsense"}}, InvalidOption, "tracking.uri cannot be 'nonsense'"),
+    ({"model": "mlp", "tracking": {"uri": "file:///x"}}, InvalidOption, "tracking.uri cannot be 'file:///x'"),
     ({"model": "mlp", "tracking": {"uri": "http://"}}, InvalidOption, "it is http://host:port"),
     ({"model": "mlp", "strategy": "multiworker", "workers": 65}, InvalidOption, "workers cannot be 65"),
     ({"model": "mlp", "tracking": {"url": "x"}}, InvalidSpec, "no key 'tracking.url' (given): it has tracking.enabled"),
