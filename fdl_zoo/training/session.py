@@ -114,7 +114,8 @@ class Session:
                 self._write_models()
             except Exception as error:  # how the run ended must be recorded all the same
                 self.progress.say(f"The models of its checkpoints cannot be written ({_reason(error)}).")
-            self.progress.say(f"The run can go on from its newest checkpoint: fdl resume {self.folder.name}")
+            place = "newest checkpoint" if any(self.folder.checkpoints.glob("*.npz")) else "beginning"
+            self.progress.say(f"The run can go on from its {place}: fdl resume {self.folder.name}")
         self.folder.finish(status, reason, self.metrics)
         self._start_sending()
         if self.sender:

@@ -166,9 +166,12 @@ def test_dropping_the_remainder_leaves_the_last_batch_out(tmp_path):
     assert run.folder.history()[0]["step"] == 14
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_as_failed(tmp_path):
+def test_a_loss_that_is_not_finite_ends_the_run_as_failed(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(Silent, "say", lambda self, text: said.append(text))
     with pytest.raises(TrainingFailed, match=r"epoch 1, step \d+: loss is (nan|inf)"):
         fdl.train("mlp", epochs=2, learning_rate=1e30, root=tmp_path, **QUIET)
+    assert any("The run can go on from its beginning" in text for text in said)
     failed = fdl.find_run("last", root=tmp_path)
     assert failed.status == "FAILED"
     assert "loss is" in failed.folder.reason
