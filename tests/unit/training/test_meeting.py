@@ -9,11 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from fdl_zoo.errors import InvalidOption, InvalidSpec, TrainingFailed
-from fdl_zoo.spec import RunSpec
+from fdl_zoo.errors import InvalidData, InvalidOption, InvalidSpec, TrainingFailed
+from fdl_zoo.spec import EntryReference, RunSpec
 from fdl_zoo.training import cluster, meeting, messages
 from fdl_zoo.training.cluster import Cluster
 from fdl_zoo.training.meeting import Agreement
+from fdl_zoo.training.readiness import Readiness
 
 SPEC = "model:\n  name: mlp\nseed: 0\n"
 VERSIONS = {"keras": "3.15.1", "tensorflow": "2.21.0"}
@@ -131,6 +132,17 @@ def test_a_worker_that_ends_or_hangs_before_training_is_named(addresses):
         pass
     for each in (late[1], late[2]):
         hang_up(each)
+
+
+def test_workers_whose_data_differ_are_named(addresses):
+    readiness, data = Readiness(Cluster(addresses, 1), {}), EntryReference(name="csv", path="d.csv")
+    readiness.require_same([[1, 2], [1, 2], [1, 2]], data)
+    with pytest.raises(InvalidData) as refused:
+        readiness.require_same([[1, 2], [1, 2], [1, 3]], data)
+    assert str(refused.value) == (
+        f"Worker 2 ({addresses[2]}) cannot train together with worker 0 ({addresses[0]}): csv (d.csv) holds other data"
+        " there; give all workers the same data."
+    )
 
 
 def test_a_worker_without_a_command_of_its_own_takes_that_of_the_first(addresses):
