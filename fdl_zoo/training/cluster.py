@@ -73,7 +73,7 @@ def workers(spec: RunSpec) -> Iterator[Cluster | None]:
         spec: What is trained. Its `workers` are local processes of a trial; None takes those of TF_CONFIG.
 
     Raises:
-        InvalidSpec: Neither says who the workers are.
+        InvalidSpec: Neither says who the workers are, or there is one only.
     """
     if spec.strategy != "multiworker":
         yield None
@@ -95,6 +95,11 @@ def _configured() -> Cluster:
         raise InvalidSpec(
             f"strategy multiworker needs to know the workers: set {VARIABLE} on each machine ({_example()}), or try it"
             " with two processes of this one: --workers 2."
+        )
+    if len(cluster.workers) == 1:
+        raise InvalidSpec(
+            f"strategy multiworker needs at least two workers, and {VARIABLE} names {cluster.workers[0]} alone: name"
+            " all of them there, or leave strategy out to train in one process."
         )
     return cluster
 

@@ -220,6 +220,13 @@ def test_without_a_configuration_nobody_knows_the_workers(monkeypatch):
         pass
 
 
+def test_one_worker_alone_is_refused(monkeypatch):
+    alone = {"cluster": {"worker": ["host1:2222"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(alone))
+    with pytest.raises(InvalidSpec, match="needs at least two workers, and TF_CONFIG names host1:2222 alone"):
+        cluster.count_workers(None)
+
+
 def message(header, lengths=None):
     """The bytes of a message, which may lie about its lengths."""
     text = json.dumps(header).encode()
