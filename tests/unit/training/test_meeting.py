@@ -195,6 +195,10 @@ def test_an_address_in_use_is_said(addresses):
         meeting.host(Cluster(addresses, 0), Agreement("run", SPEC), VERSIONS, 1.0)
 
 
+def configuration(workers, index=0):
+    return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -203,13 +207,29 @@ def test_an_address_in_use_is_said(addresses):
         '{"cluster": {"worker": ["a:1"]}}',
         json.dumps({"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}),
         json.dumps({"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "worker", "index": 0}}),
-        json.dumps({"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}),
+        configuration(["a"]),
+        configuration([]),
+        configuration([":1"]),
+        configuration(["a:1", 2]),
+        configuration(["a:1", "b:0"]),
+        configuration(["a:1", "b:99999"]),
+        configuration(["a:1", "b:" + "9" * 5000]),
+        configuration(["a:1", "a:1"]),
+        configuration("a:1"),
+        configuration(["a:1", "b:1"], True),
+        configuration(["a:1", "b:1"], 1.0),
+        configuration(["a:1", "b:1"], "one"),
     ],
 )
 def test_a_wrong_configuration_is_answered_with_a_right_one(text, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(InvalidOption, match="TF_CONFIG cannot"):
         cluster.read()
+
+
+def test_a_right_configuration_is_read(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", configuration(["host1:2222", "[::1]:65535"], "1"))
+    assert cluster.read() == Cluster(("host1:2222", "[::1]:65535"), 1)
 
 
 def test_without_a_configuration_nobody_knows_the_workers(monkeypatch):
@@ -221,8 +241,7 @@ def test_without_a_configuration_nobody_knows_the_workers(monkeypatch):
 
 
 def test_one_worker_alone_is_refused(monkeypatch):
-    alone = {"cluster": {"worker": ["host1:2222"]}, "task": {"type": "worker", "index": 0}}
-    monkeypatch.setenv("TF_CONFIG", json.dumps(alone))
+    monkeypatch.setenv("TF_CONFIG", configuration(["host1:2222"]))
     with pytest.raises(InvalidSpec, match="needs at least two workers, and TF_CONFIG names host1:2222 alone"):
         cluster.count_workers(None)
 
