@@ -174,6 +174,23 @@ def test_workers_that_differ_are_refused(specs, versions, says, addresses):
     assert isinstance(found[2], InvalidOption)
 
 
+def test_workers_whose_lists_differ_are_refused(addresses):
+    theirs, told = (*addresses, "elsewhere:2222"), []
+
+    def join():
+        with pytest.raises(InvalidOption) as error:
+            meeting.join(Cluster(theirs, 3), SPEC, VERSIONS, 5.0)
+        told.append(str(error.value))
+
+    other = threading.Thread(target=join)
+    other.start()
+    with pytest.raises(InvalidOption) as error:
+        meeting.host(Cluster(addresses, 0), Agreement("run", SPEC), VERSIONS, 5.0)
+    other.join(20)
+    assert told == [str(error.value)]
+    assert f"names the workers {', '.join(theirs)} and {', '.join(addresses)}; give both the same list" in told[0]
+
+
 def test_strangers_that_knock_are_not_taken_for_workers(addresses):
     def knock():
         for _ in range(50):
@@ -191,8 +208,11 @@ def test_strangers_that_knock_are_not_taken_for_workers(addresses):
 
 
 def test_an_address_in_use_is_said(addresses):
-    with socket.create_server(meeting._address(addresses[0])), pytest.raises(InvalidOption, match="cannot listen at"):
+    with socket.create_server(meeting._address(addresses[0])), pytest.raises(InvalidOption) as error:
         meeting.host(Cluster(addresses, 0), Agreement("run", SPEC), VERSIONS, 1.0)
+    assert f"cannot listen at {addresses[0]}" in str(error.value)
+    assert "another worker has task.index 0 too" in str(error.value)  # two that take themselves for worker 0
+    assert "another port" in str(error.value)
 
 
 def configuration(workers, index=0):
@@ -252,7 +272,7 @@ def message(header, lengths=None):
     return messages._LENGTH.pack(*(lengths or (len(text), 0))) + text
 
 
-GREETING = {"worker": 1, "spec": None, "versions": VERSIONS}
+GREETING = {"worker": 1, "workers": ["a:1", "b:1"], "spec": None, "versions": VERSIONS}
 
 
 @pytest.mark.parametrize(
@@ -260,13 +280,23 @@ GREETING = {"worker": 1, "spec": None, "versions": VERSIONS}
     [
         b"",
         message([1, 2]),
-        message({"worker": 1, "spec": None}),
-        message({"worker": 1, "spec": 3, "versions": VERSIONS}),
-        message({"worker": 7, "spec": None, "versions": VERSIONS}),
+        message({name: value for name, value in GREETING.items() if name != "versions"}),
+        message({name: value for name, value in GREETING.items() if name != "workers"}),
+        message(GREETING | {"spec": 3}),
+        message(GREETING | {"worker": 7}),
         message(GREETING, (2**40, 0)),
         message(GREETING, (len(json.dumps(GREETING)), 2**40)),
     ],
-    ids=["silent", "a list", "no versions", "no specification", "not of the cluster", "1 TiB", "1 TiB after it"],
+    ids=[
+        "silent",
+        "a list",
+        "no versions",
+        "no workers",
+        "no specification",
+        "not of the cluster",
+        "1 TiB",
+        "1 TiB after it",
+    ],
 )
 def test_a_stranger_who_comes_first_keeps_nobody_out(said, addresses, monkeypatch):
     monkeypatch.setattr(meeting, "GREETING", 0.3)
@@ -322,9 +352,9 @@ def test_a_program_in_the_place_of_worker_0_that_announces_an_absurd_length_is_r
 
 def test_a_plugin_of_the_run_that_a_worker_lacks_is_named(addresses):
     wanted = VERSIONS | {"fdl-words": "1.2.0"}
-    refused = meeting._objection({**GREETING, "versions": VERSIONS}, Agreement("run", SPEC), wanted)
-    assert "they have fdl-words missing and 1.2.0" in refused
-    assert not meeting._objection({**GREETING, "versions": wanted | {"another": "3"}}, Agreement("run", SPEC), wanted)
+    said, ours = GREETING | {"workers": list(addresses)}, (Cluster(addresses, 0), Agreement("run", SPEC), wanted)
+    assert "they have fdl-words missing and 1.2.0" in meeting._objection(said, *ours)
+    assert not meeting._objection(said | {"versions": wanted | {"another": "3"}}, *ours)
 
 
 def test_where_the_first_weights_lie_is_no_difference_and_they_come_with_the_agreement(addresses):
