@@ -112,6 +112,11 @@ def _placement(spec: RunSpec) -> None:
         raise InvalidSpec(
             f"workers cannot be {spec.workers} with strategy {spec.strategy}: give --strategy multiworker too."
         )
+    if spec.workers == 1:
+        raise InvalidSpec(
+            "workers cannot be 1: strategy multiworker needs at least two workers; give --workers 2, or leave strategy"
+            " and workers out to train in one process."
+        )
     if spec.strategy == "multiworker" and spec.devices is not None:
         raise InvalidSpec(
             f"devices cannot be {spec.devices} with strategy multiworker: each worker uses all of its own."

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fdl_zoo.errors import InvalidSpec
 from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import RunFolder, list_folders
 from fdl_zoo.training.run import Run
@@ -24,6 +25,18 @@ def spec_digest(spec: RunSpec) -> str:
     """What identifies a child: a fingerprint of everything in its specification that decides its results."""
     deciding = {key: value for key, value in spec.as_dict().items() if key not in WITHOUT_EFFECT}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+
+
+def require_one_process(command: str, spec: RunSpec) -> None:
+    """Refuse several workers: what trains a child meets nobody, and TensorFlow can connect a process only once.
+
+    Raises:
+        InvalidSpec: The specification asks for them.
+    """
+    if spec.strategy == "multiworker":
+        raise InvalidSpec(
+            f"{command} cannot use strategy multiworker: it trains each run in one process; leave strategy out."
+        )
 
 
 @dataclass(frozen=True)

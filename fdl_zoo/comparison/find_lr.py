@@ -14,6 +14,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from fdl_zoo.analysis.figure import BLACK, BLUE, ORANGE, SKY, drawing, save
+from fdl_zoo.comparison.child import require_one_process
 from fdl_zoo.errors import InvalidOption, InvalidSpec, TrainingFailed
 from fdl_zoo.layers import make_layers
 from fdl_zoo.resolution import Resolved, resolve
@@ -116,8 +117,7 @@ def find_lr(
             f"{spec.optimizer.name} has no learning rate to find: its line search chooses each step; name another"
             " optimizer, for example --optimizer adam."
         )
-    if spec.strategy == "multiworker":
-        raise InvalidSpec("find-lr cannot use strategy multiworker: it tests in one process; leave strategy out.")
+    require_one_process("find-lr", spec)
     folder = _begin(resolved, Path(root))
     say(f"range test of {spec.model.name} on {spec.data.name} with {spec.optimizer.name}: {folder.name}")
     sender = Sender(folder, spec.tracking.uri or default_uri(folder.root)) if spec.tracking.enabled else None

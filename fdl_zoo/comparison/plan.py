@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fdl_zoo.comparison.child import spec_digest
+from fdl_zoo.comparison.child import require_one_process, spec_digest
 from fdl_zoo.comparison.values import log_grid, read_vary
 from fdl_zoo.errors import InvalidSpec
 from fdl_zoo.layers import Layer, value_layers
@@ -115,6 +115,7 @@ def make_plan(
     for values in itertools.product(*grid.values()):
         point = tuple(zip(grid, values, strict=True))
         base = resolve([*layers, *value_layers("--vary", dict(point)), Layer("--vary", {"seed": seeds[0]})], data_dir)
+        require_one_process("compare", base.spec)
         has_rate = "learning_rate" in base.spec.optimizer.options
         label = _label(dict(point), base)
         settings.append(Setting(point, label, base, rates if has_rate else ()))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fdl_zoo.analysis.figure import BLACK, BLUE, ORANGE, drawing, save
-from fdl_zoo.comparison.child import Child, spec_digest
+from fdl_zoo.comparison.child import Child, require_one_process, spec_digest
 from fdl_zoo.comparison.figures import in_words
 from fdl_zoo.comparison.parent import Sweep, sensible_jobs
 from fdl_zoo.comparison.rerun import rerun_command
@@ -128,7 +128,7 @@ def tune(
     ranges = _ranges(search)
     base = resolve([*layers, *value_layers("--search", _ends(ranges)[0])], data_dir)
     for end in _ends(ranges):  # a range that an option does not accept is refused before the first trial
-        resolve([*layers, *value_layers("--search", end)], data_dir)
+        require_one_process("tune", resolve([*layers, *value_layers("--search", end)], data_dir).spec)
     return _Study(layers, ranges, base, data_dir, prune, say).run(trials, jobs or sensible_jobs(), Path(root))
 
 

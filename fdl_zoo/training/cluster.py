@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from fdl_zoo.errors import InvalidOption, InvalidSpec
 from fdl_zoo.spec import RunSpec
@@ -47,17 +48,38 @@ def read() -> Cluster | None:
         return None
     try:
         config = json.loads(text)
-        workers = tuple(str(address) for address in config["cluster"]["worker"])
-        kind, index = str(config["task"]["type"]), int(config["task"]["index"])
+        workers, kind, index = config["cluster"]["worker"], config["task"]["type"], config["task"]["index"]
+        index = int(index) if isinstance(index, str) else index
     except (ValueError, KeyError, TypeError):
         raise InvalidOption(f"{VARIABLE} cannot be {text!r}: {_example()}.") from None
-    if set(config["cluster"]) != {"worker"} or kind != "worker" or not 0 <= index < len(workers):
+    _check_addresses(workers)
+    known = type(index) is int and 0 <= index < len(workers)  # true is not 1
+    if set(config["cluster"]) != {"worker"} or kind != "worker" or not known:
         raise InvalidOption(
-            f"{VARIABLE} cannot be {text!r}: only workers are supported, and task.index is one of theirs; {_example()}."
+            f"{VARIABLE} cannot be {text!r}: only workers are supported, and task.index is the number of one of them;"
+            f" {_example()}."
         )
-    if any(not address.rpartition(":")[2].isdigit() for address in workers):
-        raise InvalidOption(f"{VARIABLE} cannot have the workers {', '.join(workers)}: write host:port for each.")
-    return Cluster(workers, index)
+    return Cluster(tuple(workers), index)
+
+
+def _check_addresses(workers: Any) -> None:
+    """Refuse what no workers could listen at."""
+    if not isinstance(workers, list) or not workers:
+        raise InvalidOption(f"{VARIABLE} cannot have the workers {workers!r}: give a list of addresses; {_example()}.")
+    for address in workers:
+        if not isinstance(address, str) or not _is_address(address):
+            raise InvalidOption(
+                f"{VARIABLE} cannot have the worker {address!r}: write host:port, with a port from 1 to 65535."
+            )
+        if workers.count(address) > 1:
+            raise InvalidOption(
+                f"{VARIABLE} cannot have the worker {address} twice: give each worker an address of its own."
+            )
+
+
+def _is_address(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535
 
 
 def _example() -> str:
@@ -73,7 +95,7 @@ def workers(spec: RunSpec) -> Iterator[Cluster | None]:
         spec: What is trained. Its `workers` are local processes of a trial; None takes those of TF_CONFIG.
 
     Raises:
-        InvalidSpec: Neither says who the workers are.
+        InvalidSpec: Neither says who the workers are, or there is one only.
     """
     if spec.strategy != "multiworker":
         yield None
@@ -95,6 +117,11 @@ def _configured() -> Cluster:
         raise InvalidSpec(
             f"strategy multiworker needs to know the workers: set {VARIABLE} on each machine ({_example()}), or try it"
             " with two processes of this one: --workers 2."
+        )
+    if len(cluster.workers) == 1:
+        raise InvalidSpec(
+            f"strategy multiworker needs at least two workers, and {VARIABLE} names {cluster.workers[0]} alone: name"
+            " all of them there, or leave strategy out to train in one process."
         )
     return cluster
 

@@ -99,7 +99,7 @@ def host(cluster: Cluster, agreement: Agreement, versions: dict[str, str], patie
 
     Raises:
         TrainingFailed: A worker did not come in time.
-        InvalidOption: A worker has other versions, or would train something else.
+        InvalidOption: A worker has other versions or another TF_CONFIG, or would train something else.
     """
     deadline = time.monotonic() + patience
     with ExitStack() as stack:
@@ -116,11 +116,11 @@ def host(cluster: Cluster, agreement: Agreement, versions: dict[str, str], patie
                     " but its own task.index, and see that it can reach this one."
                 ) from None
             stack.enter_context(connection)
-            said = _greeting(connection, cluster)
+            said = _greeting(connection)
             if said is None:  # somebody else knocked
                 connection.close()
                 continue
-            problem = _objection(said, agreement, versions)
+            problem = _objection(said, cluster, agreement, versions)
             if problem:
                 for each in (connection, *here.values()):
                     send(each, {"problem": problem})
@@ -156,7 +156,7 @@ def join(
 
     Raises:
         TrainingFailed: Worker 0 did not answer in time.
-        InvalidOption: Worker 0 has other versions, or trains something else.
+        InvalidOption: Worker 0 has other versions or another TF_CONFIG, or trains something else.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -164,7 +164,8 @@ def join(
             with ExitStack() as stack:
                 connection = stack.enter_context(socket.create_connection(_address(cluster.workers[0]), timeout=2.0))
                 connection.settimeout(max(deadline - time.monotonic(), 0.01))
-                send(connection, {"worker": cluster.index, "spec": spec, "versions": versions})
+                about = {"worker": cluster.index, "workers": cluster.workers, "spec": spec, "versions": versions}
+                send(connection, about)
                 told, files = receive(connection, deadline, psutil.virtual_memory().available)
                 stack.pop_all()  # it stays connected
                 break
@@ -186,23 +187,30 @@ def join(
     return Agreement(told["name"], told["spec"], files, told["initial"]), Readiness(cluster, {0: connection})
 
 
-def _greeting(connection: socket.socket, cluster: Cluster) -> dict[str, Any] | None:
-    """What another worker says when it comes; None where it is no worker of this cluster, or says nothing."""
+def _greeting(connection: socket.socket) -> dict[str, Any] | None:
+    """What another worker says when it comes; None where it is no worker, or says nothing."""
     try:
         said, _ = receive(connection, time.monotonic() + GREETING, longest_body=0)
     except (OSError, ValueError):
         return None
     known = (
         isinstance(said, dict)
-        and said.get("worker") in _others(cluster)
+        and isinstance(said.get("workers"), list)
+        and said.get("worker") in range(1, len(said["workers"]))
         and isinstance(said.get("versions"), dict)
         and isinstance(said.get("spec"), str | None)
     )
     return said if known else None
 
 
-def _objection(said: dict[str, Any], agreement: Agreement, versions: dict[str, str]) -> str:
+def _objection(said: dict[str, Any], cluster: Cluster, agreement: Agreement, versions: dict[str, str]) -> str:
     """Why a worker cannot take part; empty where it can."""
+    if said["workers"] != list(cluster.workers):
+        lists = (", ".join(map(str, workers)) for workers in (said["workers"], cluster.workers))
+        return (
+            f"Worker {said['worker']} and worker 0 cannot train together: their TF_CONFIG names the workers"
+            f" {' and '.join(lists)}; give both the same list."
+        )
     theirs = said["versions"]
     differing = [name for name in versions if theirs.get(name) != versions[name]]
     if differing:
@@ -236,7 +244,10 @@ def _listen(address: str) -> socket.socket:
     try:
         return socket.create_server(("127.0.0.1" if address.startswith("127.") else "", port), reuse_port=False)
     except OSError as error:
-        raise InvalidOption(f"Worker 0 cannot listen at {address}: {error.strerror}; choose another port.") from None
+        raise InvalidOption(
+            f"Worker 0 cannot listen at {address}: {error.strerror}; if another worker has task.index 0 too, give it"
+            " its own, else choose another port."
+        ) from None
 
 
 def _address(address: str) -> tuple[str, int]:

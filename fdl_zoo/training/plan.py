@@ -51,14 +51,14 @@ def plan(spec: RunSpec, *, verbose: bool = False) -> Plan:
     Raises:
         ZooError: As `fdl.train` would before its first step, except for what only the other workers could tell.
     """
+    several = spec.strategy == "multiworker"  # their strategy would wait until all have come
+    number = count_workers(spec.workers) if several else 1
     backend.load(verbose)
     from fdl_zoo.training.accelerate import install
     from fdl_zoo.training.build import build_model, check_data, make_batches, make_callbacks
     from fdl_zoo.training.numerics import numerics
     from fdl_zoo.training.strategy import place
 
-    several = spec.strategy == "multiworker"  # their strategy would wait until all have come
-    number = count_workers(spec.workers) if several else 1
     placement = place(spec.devices, "auto" if several else spec.strategy)
     data = catalogue.load_dataset(spec.data.name, **spec.data.options)
     check_data(data, spec)

@@ -5,11 +5,12 @@ TensorFlow would wait for such a worker without end, and answer no signal while 
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
-from fdl_zoo.errors import TrainingFailed
+from fdl_zoo.errors import InvalidData, TrainingFailed
+from fdl_zoo.spec import EntryReference
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.training.cluster import Cluster
 from fdl_zoo.training.guard import guarded
@@ -52,6 +53,25 @@ class Readiness:
             for index in self.connections:
                 with suppress(TrainingFailed):  # from now on TensorFlow tells who is lost
                     self._tell(index)
+
+    def require_same(self, digests: Sequence[Sequence[int]], data: EntryReference) -> None:
+        """Refuse data that differ: workers would train on a mixture, or wait for each other without end.
+
+        Args:
+            digests: Of the data of each worker.
+            data: The dataset's name and options.
+
+        Raises:
+            InvalidData: They are not all the same.
+        """
+        differing = [index for index, digest in enumerate(digests) if digest != digests[0]]
+        if differing:
+            path = data.options.get("path")
+            raise InvalidData(
+                f"{' and '.join(map(self._name, differing))} cannot train together with worker 0"
+                f" ({self.cluster.workers[0]}): {data.name}{f' ({path})' if path else ''} holds other data there; give"
+                " all workers the same data."
+            )
 
     def _wait(self, deadline: float) -> None:
         if self.cluster.is_chief:

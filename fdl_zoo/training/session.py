@@ -142,6 +142,7 @@ class Session:
         with self.readiness.connecting(self.folder, self._uri) if self.readiness else nullcontext():
             placement = place(self.spec.devices, self.spec.strategy)
         data = catalogue.load_dataset(self.spec.data.name, **self.spec.data.options)
+        self._check_same(data, placement.strategy)
         check_data(data, self.spec)
         if self.resumed:
             self._check_unchanged(data)
@@ -160,6 +161,17 @@ class Session:
             with self._illustrated(data):
                 self._package(data)
         self.metrics["seconds"] = time.perf_counter() - started
+
+    def _check_same(self, data: Dataset, strategy: Any) -> None:
+        """Let all workers tell each other what their data are, before shapes and steps follow from them.
+
+        TensorFlow carries it, because it waits for one that needs long to load its data, and notices one that dies.
+        """
+        if self.readiness:
+            from fdl_zoo.training.strategy import by_worker
+
+            digests = by_worker(strategy, list(bytes.fromhex(data.digest())))
+            self.readiness.require_same(digests, self.spec.data)
 
     def _check_unchanged(self, data: Dataset) -> None:
         """Refuse to go on with other data; say where other versions may round otherwise."""

@@ -102,10 +102,16 @@ def gathered(strategy: Any, values: Sequence[np.ndarray]) -> np.ndarray:
     )
 
 
+def by_worker(strategy: Any, numbers: Sequence[int]) -> list[list[int]]:
+    """What each worker gives for these numbers, in their order; all workers must ask at the same point."""
+    here = len(replica_numbers(strategy))
+    rows = gathered(strategy, [np.array(numbers)] * here)
+    return [[int(number) for number in row] for row in rows[::here]]
+
+
 def as_first_worker(strategy: Any, *numbers: int) -> list[int]:
     """What worker 0 gives for these numbers: one with more memory, say, would choose others than the rest."""
-    rows = gathered(strategy, [np.array(numbers)] * len(replica_numbers(strategy)))
-    return [int(number) for number in rows[0]]
+    return by_worker(strategy, numbers)[0]
 
 
 def all_replica_values(strategy: Any, variables: Sequence[Any]) -> list[list[np.ndarray]]:

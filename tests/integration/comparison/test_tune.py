@@ -61,6 +61,7 @@ def test_a_search_finds_a_good_rate_prunes_bad_ones_and_repeats_itself(tmp_path)
         (["optimizer.learning_rat=1e-4..1:log"], InvalidOption, "did you mean learning_rate"),
         (["model.l2=-1..1"], InvalidOption, "l2 cannot be -1"),
         (["epochs=1..3", "epochs=2,3"], InvalidSpec, "searched twice"),
+        (["strategy=auto,multiworker"], InvalidSpec, "tune cannot use strategy multiworker"),
         ([], InvalidSpec, "needs a range"),
         (["optimizer=adam,admm"], ZooError, "admm"),
     ],

@@ -135,6 +135,21 @@ def test_machines_of_a_cluster_meet_by_their_addresses_and_only_the_first_record
     assert np.mean(logits.argmax(1) == data.test.y) == pytest.approx(run.metrics["test_accuracy"])
 
 
+def test_workers_with_files_of_one_name_that_differ_are_refused_by_all(tmp_path):
+    workers = [f"127.0.0.1:{port}" for port in _free_ports(2)]
+    command, started = ["train", "logistic_regression", *TRAIN[2:], "--data", "d.csv"], []
+    for index, rows in enumerate((200, 400)):  # other numbers of steps, too: they would wait for each other
+        place = tmp_path / str(index)
+        place.mkdir()
+        (place / "d.csv").write_text("x,label\n" + "".join(f"{row / rows},{row % 2}\n" for row in range(rows)))
+        started.append(start(place, *command, TF_CONFIG=configuration(workers, index)))
+    for process in started:
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 2, output
+        assert f"Worker 1 ({workers[1]}) cannot train together with worker 0 ({workers[0]}): csv (d.csv)" in output
+    assert not list_folders(tmp_path / "0" / "mlruns")
+
+
 def test_workers_that_would_choose_different_blocks_take_the_first_ones():
     workers = [f"127.0.0.1:{port}" for port in _free_ports(2)]
     started = [

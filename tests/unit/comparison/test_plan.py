@@ -50,6 +50,7 @@ def test_rates_are_chosen_where_the_optimizer_varies():
         (["optimizer=sgd,adam", "optimizer.momentum=0.9"], None, "has no option 'momentum'"),
         (["sed=1,2"], None, "did you mean seed"),
         (["optimizer=sgd,lbfgs", "batch_size=32"], None, "cannot work with batch_size 32"),
+        (["strategy=auto,multiworker"], None, "compare cannot use strategy multiworker"),
         (["seed=0..9999", "epochs=1,2"], None, "more than 10000 runs"),
     ],
 )

@@ -375,6 +375,7 @@ BAD = [
     ({"model": "mlp", "tracking": {"uri": "file:///x"}}, InvalidOption, "tracking.uri cannot be 'file:///x'"),
     ({"model": "mlp", "tracking": {"uri": "http://"}}, InvalidOption, "it is http://host:port"),
     ({"model": "mlp", "strategy": "multiworker", "workers": 65}, InvalidOption, "workers cannot be 65"),
+    ({"model": "mlp", "strategy": "multiworker", "workers": 1}, InvalidSpec, "needs at least two workers"),
     ({"model": "mlp", "tracking": {"url": "x"}}, InvalidSpec, "no key 'tracking.url' (given): it has tracking.enabled"),
     ({"model": "mlp", "settings": ["epochs"]}, InvalidSpec, "--set cannot be 'epochs': write PATH=VALUE"),
     ({"model": "mlp", "settings": ["=3"]}, InvalidSpec, "write PATH=VALUE"),

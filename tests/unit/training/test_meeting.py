@@ -9,11 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from fdl_zoo.errors import InvalidOption, InvalidSpec, TrainingFailed
-from fdl_zoo.spec import RunSpec
+from fdl_zoo.errors import InvalidData, InvalidOption, InvalidSpec, TrainingFailed
+from fdl_zoo.spec import EntryReference, RunSpec
 from fdl_zoo.training import cluster, meeting, messages
 from fdl_zoo.training.cluster import Cluster
 from fdl_zoo.training.meeting import Agreement
+from fdl_zoo.training.readiness import Readiness
 
 SPEC = "model:\n  name: mlp\nseed: 0\n"
 VERSIONS = {"keras": "3.15.1", "tensorflow": "2.21.0"}
@@ -133,6 +134,17 @@ def test_a_worker_that_ends_or_hangs_before_training_is_named(addresses):
         hang_up(each)
 
 
+def test_workers_whose_data_differ_are_named(addresses):
+    readiness, data = Readiness(Cluster(addresses, 1), {}), EntryReference(name="csv", path="d.csv")
+    readiness.require_same([[1, 2], [1, 2], [1, 2]], data)
+    with pytest.raises(InvalidData) as refused:
+        readiness.require_same([[1, 2], [1, 2], [1, 3]], data)
+    assert str(refused.value) == (
+        f"Worker 2 ({addresses[2]}) cannot train together with worker 0 ({addresses[0]}): csv (d.csv) holds other data"
+        " there; give all workers the same data."
+    )
+
+
 def test_a_worker_without_a_command_of_its_own_takes_that_of_the_first(addresses):
     assert met(addresses, specs=(None, None))[2].spec == SPEC
 
@@ -162,6 +174,23 @@ def test_workers_that_differ_are_refused(specs, versions, says, addresses):
     assert isinstance(found[2], InvalidOption)
 
 
+def test_workers_whose_lists_differ_are_refused(addresses):
+    theirs, told = (*addresses, "elsewhere:2222"), []
+
+    def join():
+        with pytest.raises(InvalidOption) as error:
+            meeting.join(Cluster(theirs, 3), SPEC, VERSIONS, 5.0)
+        told.append(str(error.value))
+
+    other = threading.Thread(target=join)
+    other.start()
+    with pytest.raises(InvalidOption) as error:
+        meeting.host(Cluster(addresses, 0), Agreement("run", SPEC), VERSIONS, 5.0)
+    other.join(20)
+    assert told == [str(error.value)]
+    assert f"names the workers {', '.join(theirs)} and {', '.join(addresses)}; give both the same list" in told[0]
+
+
 def test_strangers_that_knock_are_not_taken_for_workers(addresses):
     def knock():
         for _ in range(50):
@@ -179,8 +208,15 @@ def test_strangers_that_knock_are_not_taken_for_workers(addresses):
 
 
 def test_an_address_in_use_is_said(addresses):
-    with socket.create_server(meeting._address(addresses[0])), pytest.raises(InvalidOption, match="cannot listen at"):
+    with socket.create_server(meeting._address(addresses[0])), pytest.raises(InvalidOption) as error:
         meeting.host(Cluster(addresses, 0), Agreement("run", SPEC), VERSIONS, 1.0)
+    assert f"cannot listen at {addresses[0]}" in str(error.value)
+    assert "another worker has task.index 0 too" in str(error.value)  # two that take themselves for worker 0
+    assert "another port" in str(error.value)
+
+
+def configuration(workers, index=0):
+    return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
 
 
 @pytest.mark.parametrize(
@@ -191,13 +227,29 @@ def test_an_address_in_use_is_said(addresses):
         '{"cluster": {"worker": ["a:1"]}}',
         json.dumps({"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}),
         json.dumps({"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "worker", "index": 0}}),
-        json.dumps({"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}),
+        configuration(["a"]),
+        configuration([]),
+        configuration([":1"]),
+        configuration(["a:1", 2]),
+        configuration(["a:1", "b:0"]),
+        configuration(["a:1", "b:99999"]),
+        configuration(["a:1", "b:" + "9" * 5000]),
+        configuration(["a:1", "a:1"]),
+        configuration("a:1"),
+        configuration(["a:1", "b:1"], True),
+        configuration(["a:1", "b:1"], 1.0),
+        configuration(["a:1", "b:1"], "one"),
     ],
 )
 def test_a_wrong_configuration_is_answered_with_a_right_one(text, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(InvalidOption, match="TF_CONFIG cannot"):
         cluster.read()
+
+
+def test_a_right_configuration_is_read(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", configuration(["host1:2222", "[::1]:65535"], "1"))
+    assert cluster.read() == Cluster(("host1:2222", "[::1]:65535"), 1)
 
 
 def test_without_a_configuration_nobody_knows_the_workers(monkeypatch):
@@ -208,13 +260,19 @@ def test_without_a_configuration_nobody_knows_the_workers(monkeypatch):
         pass
 
 
+def test_one_worker_alone_is_refused(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", configuration(["host1:2222"]))
+    with pytest.raises(InvalidSpec, match="needs at least two workers, and TF_CONFIG names host1:2222 alone"):
+        cluster.count_workers(None)
+
+
 def message(header, lengths=None):
     """The bytes of a message, which may lie about its lengths."""
     text = json.dumps(header).encode()
     return messages._LENGTH.pack(*(lengths or (len(text), 0))) + text
 
 
-GREETING = {"worker": 1, "spec": None, "versions": VERSIONS}
+GREETING = {"worker": 1, "workers": ["a:1", "b:1"], "spec": None, "versions": VERSIONS}
 
 
 @pytest.mark.parametrize(
@@ -222,13 +280,23 @@ GREETING = {"worker": 1, "spec": None, "versions": VERSIONS}
     [
         b"",
         message([1, 2]),
-        message({"worker": 1, "spec": None}),
-        message({"worker": 1, "spec": 3, "versions": VERSIONS}),
-        message({"worker": 7, "spec": None, "versions": VERSIONS}),
+        message({name: value for name, value in GREETING.items() if name != "versions"}),
+        message({name: value for name, value in GREETING.items() if name != "workers"}),
+        message(GREETING | {"spec": 3}),
+        message(GREETING | {"worker": 7}),
         message(GREETING, (2**40, 0)),
         message(GREETING, (len(json.dumps(GREETING)), 2**40)),
     ],
-    ids=["silent", "a list", "no versions", "no specification", "not of the cluster", "1 TiB", "1 TiB after it"],
+    ids=[
+        "silent",
+        "a list",
+        "no versions",
+        "no workers",
+        "no specification",
+        "not of the cluster",
+        "1 TiB",
+        "1 TiB after it",
+    ],
 )
 def test_a_stranger_who_comes_first_keeps_nobody_out(said, addresses, monkeypatch):
     monkeypatch.setattr(meeting, "GREETING", 0.3)
@@ -284,9 +352,9 @@ def test_a_program_in_the_place_of_worker_0_that_announces_an_absurd_length_is_r
 
 def test_a_plugin_of_the_run_that_a_worker_lacks_is_named(addresses):
     wanted = VERSIONS | {"fdl-words": "1.2.0"}
-    refused = meeting._objection({**GREETING, "versions": VERSIONS}, Agreement("run", SPEC), wanted)
-    assert "they have fdl-words missing and 1.2.0" in refused
-    assert not meeting._objection({**GREETING, "versions": wanted | {"another": "3"}}, Agreement("run", SPEC), wanted)
+    said, ours = GREETING | {"workers": list(addresses)}, (Cluster(addresses, 0), Agreement("run", SPEC), wanted)
+    assert "they have fdl-words missing and 1.2.0" in meeting._objection(said, *ours)
+    assert not meeting._objection(said | {"versions": wanted | {"another": "3"}}, *ours)
 
 
 def test_where_the_first_weights_lie_is_no_difference_and_they_come_with_the_agreement(addresses):
