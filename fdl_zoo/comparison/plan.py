@@ -120,6 +120,8 @@ def make_plan(
             _refuse_to_choose(rate, origin, learning_rates)
         label = _label(dict(point), base)
         settings.append(Setting(point, label, base, () if rate is None or is_set else rates))
+    if "data" not in grid:
+        _check_same_data(settings)
     plan = Plan(tuple(layers), tuple(settings), tuple(seeds), data_dir)
     for setting in settings:  # the rest is refused now, too, and not after hours
         for rate in setting.rates[:1] + setting.rates[-1:]:
@@ -141,6 +143,18 @@ def _refuse_to_choose(rate: Any, origin: str | None, learning_rates: str | None)
     if learning_rates not in (None, "none"):
         raise InvalidSpec(
             f"{RATE} cannot be {rate} ({origin}) and chosen from {learning_rates} at once: leave out one of the two."
+        )
+
+
+def _check_same_data(settings: Sequence[Setting]) -> None:
+    """Refuse to rank models whose recipes would train each on data of its own."""
+    first: dict[str, str] = {}
+    for setting in settings:
+        first.setdefault(setting.base.spec.data.name, setting.label)
+    if len(first) > 1:
+        pairs = ", ".join(f"{label} on {data}" for data, label in first.items())
+        raise InvalidSpec(
+            f"Different datasets allow no ranking ({pairs}): name one for all, --data NAME, or vary data too."
         )
 
 

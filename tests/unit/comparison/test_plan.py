@@ -57,6 +57,18 @@ def test_a_rate_that_is_set_is_kept_and_not_chosen(tmp_path):
     assert [len(each.rates) for each in own] == [0, 9]
 
 
+def test_models_whose_recipes_name_different_datasets_are_refused_unless_one_is_named_or_data_vary():
+    varied = "model=mlp,perceptron"
+    with pytest.raises(InvalidSpec, match=r"\(mlp on digits, perceptron on breast_cancer\): name one for all"):
+        make_plan(make_layers(), [varied])
+    for layers, vary in (
+        (make_layers(data="two_spirals"), [varied]),
+        (make_layers(), [varied, "data=breast_cancer,two_spirals"]),
+    ):
+        plan = make_plan(layers, vary)
+        assert len(plan.settings) == 2 * len(vary)
+
+
 @pytest.mark.parametrize(
     ("vary", "rates", "words"),
     [
