@@ -1,19 +1,21 @@
 """A child of a sweep: which specification it is, whether it has been trained already, and what came out of it."""
 
 import hashlib
-import importlib.metadata
 import itertools
 import json
 import math
 import statistics
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fdl_zoo.errors import InvalidSpec
-from fdl_zoo.spec import RunSpec
+from fdl_zoo import catalogue
+from fdl_zoo.errors import InvalidSpec, ZooError
+from fdl_zoo.spec import EntryReference, RunSpec
 from fdl_zoo.tracking.folder import RunFolder, list_folders
+from fdl_zoo.training import provenance
 from fdl_zoo.training.run import Run
 
 # What says where and how often a run is recorded, and how long a compiled block is, changes none of its results.
@@ -126,34 +128,66 @@ def read_child(folder: RunFolder, setting: str, monitor: str, *, reused: bool = 
     )
 
 
-def trained(root: Path, parent: str) -> dict[str, RunFolder]:
-    """The children below `root` that need not be trained again, by digest.
+class Known:
+    """The children that need not be trained again, as far as what decides their results is what it was.
 
     Those that were trained to their end and those whose loss diverged (it would again); where there is none, those that
-    this parent pruned, which only its own judge may take. What was trained by other versions of what decides results,
-    or on the user's own data that have changed since, is left out.
+    this parent pruned, which only its own judge may take. What was trained by other versions of the package, of what it
+    stands on or of a plugin, or on files of the user's own that hold other data now, is left out.
 
     Args:
         root: The folder that holds `runs/`.
         parent: The id of the sweep that asks.
     """
-    versions = {name: _version(name) for name in _PACKAGES}
-    found: dict[str, RunFolder] = {}
-    pruned: dict[str, RunFolder] = {}
-    for folder in list_folders(root):
-        facts = folder.facts
-        sweep = facts.get("sweep") or {}
-        if sweep.get("role") != "child" or not (folder.status == "FINISHED" or sweep.get("diverged")):
-            continue
-        then = facts.get("versions") or {}
-        if any(then.get(name) != versions[name] for name in _PACKAGES) or _data_changed(folder):
-            continue
-        if was_pruned(folder):
-            if sweep["parent"] == parent:
-                pruned.setdefault(sweep["digest"], folder)
-        else:
-            found.setdefault(sweep["digest"], folder)
-    return pruned | found
+
+    def __init__(self, root: Path, parent: str) -> None:
+        self._folders: dict[str, list[RunFolder]] = {}
+        self._digests: dict[str, str] = {}
+        self._loading = threading.Lock()
+        pruned = []
+        for folder in list_folders(root):
+            sweep = folder.facts.get("sweep") or {}
+            if sweep.get("role") != "child" or not _ended(folder):
+                continue
+            if not was_pruned(folder):
+                self._folders.setdefault(sweep["digest"], []).append(folder)
+            elif sweep["parent"] == parent:
+                pruned.append(folder)
+        for folder in pruned:
+            self._folders.setdefault(folder.facts["sweep"]["digest"], []).append(folder)
+
+    def find(self, spec: RunSpec) -> RunFolder | None:
+        """The child that was trained as this one would be now; None where there is none."""
+        folders = self._folders.get(spec_digest(spec), ())
+        return next((folder for folder in folders if self._same_causes(folder.facts, spec)), None)
+
+    def add(self, folder: RunFolder) -> None:
+        """Know a child that has just been trained, if it ended so that it need not be trained again."""
+        if _ended(folder):
+            self._folders.setdefault(folder.facts["sweep"]["digest"], []).insert(0, folder)
+
+    def _same_causes(self, facts: Mapping[str, Any], spec: RunSpec) -> bool:
+        then, now = facts.get("versions") or {}, provenance.versions(spec)
+        if any(then.get(name) != now[name] for name in (*_PACKAGES, *provenance.plugins(spec))):
+            return False
+        if not isinstance(spec.data.options.get("path"), str):
+            return True  # a dataset of a package is as fixed as the package's version
+        return (facts.get("dataset") or {}).get("digest") == self._digest(spec.data)
+
+    def _digest(self, data: EntryReference) -> str:
+        """The digest of the user's own data, loaded once per sweep; empty where they cannot be loaded."""
+        key = json.dumps([data.name, data.options], sort_keys=True)
+        with self._loading:
+            if key not in self._digests:
+                try:
+                    self._digests[key] = catalogue.load_dataset(data.name, **data.options).digest()
+                except ZooError:  # the child that is then trained says why
+                    self._digests[key] = ""
+            return self._digests[key]
+
+
+def _ended(folder: RunFolder) -> bool:
+    return folder.status == "FINISHED" or bool(folder.facts["sweep"].get("diverged"))
 
 
 def was_pruned(folder: RunFolder) -> bool:
@@ -167,16 +201,3 @@ def parents(root: Path, kind: str, digest: str) -> Iterable[RunFolder]:
         sweep = folder.facts.get("sweep") or {}
         if sweep.get("role") == "parent" and (sweep.get("kind"), sweep.get("digest")) == (kind, digest):
             yield folder
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
-def _data_changed(folder: RunFolder) -> bool:
-    """Whether the user's own file or folder of data is younger than the run."""
-    path = Run(folder).spec.data.options.get("path")
-    return isinstance(path, str) and (not Path(path).exists() or Path(path).stat().st_mtime > folder.started)

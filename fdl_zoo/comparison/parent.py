@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fdl_zoo.comparison import child as children
-from fdl_zoo.comparison.child import Child, read_child, spec_digest
+from fdl_zoo.comparison.child import Child, Known, read_child, spec_digest
 from fdl_zoo.comparison.pool import Judge, Pool
 from fdl_zoo.comparison.publisher import Publisher
 from fdl_zoo.errors import TrackingError
@@ -55,7 +55,7 @@ class Sweep:
         self._interruptible.__enter__()
         spec = self.base.spec
         self.folder = self._take_up() or self._create()
-        self._known = children.trained(self.root, self.folder.uid)
+        self._known = Known(self.root, self.folder.uid)
         self.say(f"{self.kind} of {spec.model.name} on {spec.data.name}: {self.folder.name}, recorded in {self.where}")
         self._publisher = Publisher(spec.tracking.uri or default_uri(self.root)) if spec.tracking.enabled else None
         if self._publisher:
@@ -89,8 +89,7 @@ class Sweep:
     def train(self, resolved: Resolved, setting: str, *, judge: Judge | None = None) -> Child:
         """Train a child, or take it from an earlier command; a child that fails is returned as such, never raised."""
         spec = resolved.spec
-        digest = spec_digest(spec)
-        folder = self._known.get(digest)
+        folder = self._known.find(spec)
         if folder is not None and _stands(folder, judge):
             return self._keep(read_child(folder, setting, spec.monitor, reused=True))
         job = {
@@ -100,15 +99,19 @@ class Sweep:
             "root": str(self.root),
             "uri": spec.tracking.uri or default_uri(self.root),
             "command": f"fdl {self.kind}",
-            "sweep": {"role": "child", "digest": digest, "parent": self.folder.uid, "parent_name": self.folder.name},
+            "sweep": {
+                "role": "child",
+                "digest": spec_digest(spec),
+                "parent": self.folder.uid,
+                "parent_name": self.folder.name,
+            },
         }
         outcome = self._pool.run(job, started=self._started, judge=judge)
         if outcome["name"] is None:
             rate = spec.optimizer.options.get("learning_rate")
             return Child(setting, rate, spec.seed, status=outcome["status"], reason=outcome["reason"])
         folder = RunFolder.open(self.root / "runs" / outcome["name"])
-        if folder.status == "FINISHED" or folder.facts["sweep"].get("diverged"):
-            self._known[digest] = folder
+        self._known.add(folder)
         found = read_child(folder, setting, spec.monitor)
         if not found.finished:
             found = replace(found, reason=outcome["reason"])

@@ -10,7 +10,7 @@ from typing import Any
 from fdl_zoo.comparison.child import require_one_process, spec_digest
 from fdl_zoo.comparison.values import log_grid, read_vary
 from fdl_zoo.errors import InvalidSpec
-from fdl_zoo.layers import Layer, value_layers
+from fdl_zoo.layers import REFERENCES, Layer, reference, value_layers
 from fdl_zoo.resolution import Resolved, resolve
 
 RATES = "1e-4..1:log2"
@@ -74,7 +74,7 @@ class Plan:
 
     def run(self, setting: Setting, seed: int, rate: float | None = None) -> Resolved:
         """The run of a setting with a seed and, where that is chosen, a learning rate."""
-        layers = [*self.layers, *value_layers("--vary", dict(setting.values)), Layer("--vary", {"seed": seed})]
+        layers = _laid(self.layers, dict(setting.values) | {"seed": seed})
         if rate is not None:
             layers.append(Layer("--learning-rates", {"optimizer": {"learning_rate": rate}}))
         return resolve(layers, self.data_dir)
@@ -93,7 +93,7 @@ def make_plan(
         layers: The user's layers that all runs share, weakest first.
         vary: Texts `PATH=VALUES`.
         learning_rates: A grid `LOW..HIGH:logN` that each setting's learning rate is chosen from, or `none`; by default
-            the grid `RATES` where the optimizer is varied and its learning rate is not.
+            the grid `RATES` where the optimizer is varied and its learning rate is neither varied nor set.
         data_dir: Where prepared datasets lie.
 
     Raises:
@@ -101,24 +101,28 @@ def make_plan(
     """
     grid = _grid(vary)
     seeds = grid.pop("seed", None)
-    if learning_rates is None:
-        learning_rates = RATES if "optimizer" in grid and RATE not in grid else "none"
-    if learning_rates != "none" and RATE in grid:
+    if learning_rates not in (None, "none") and RATE in grid:
         raise InvalidSpec(f"{RATE} cannot be varied and chosen at once: give --vary or --learning-rates.")
-    rates = () if learning_rates == "none" else log_grid(learning_rates)
+    default = RATES if "optimizer" in grid else "none"
+    asked = default if learning_rates is None else learning_rates
+    rates = () if asked == "none" else log_grid(asked)
     if seeds is None:
         first = {path: values[0] for path, values in grid.items()}
-        seeds = (resolve([*layers, *value_layers("--vary", first)], data_dir).spec.seed,)
+        seeds = (resolve(_laid(layers, first), data_dir).spec.seed,)
     if len(list(itertools.islice(itertools.product(*grid.values(), seeds), MOST_RUNS + 1))) > MOST_RUNS:
         raise InvalidSpec(f"A comparison cannot have more than {MOST_RUNS} runs: vary fewer values.")
     settings = []
     for values in itertools.product(*grid.values()):
         point = tuple(zip(grid, values, strict=True))
-        base = resolve([*layers, *value_layers("--vary", dict(point)), Layer("--vary", {"seed": seeds[0]})], data_dir)
+        base = resolve(_laid(layers, dict(point) | {"seed": seeds[0]}), data_dir)
         require_one_process("compare", base.spec)
-        has_rate = "learning_rate" in base.spec.optimizer.options
+        rate, origin = base.spec.optimizer.options.get("learning_rate"), base.origins.get(RATE)
+        if is_set := origin in {"--vary", *(layer.origin for layer in layers)}:
+            _refuse_to_choose(rate, origin, learning_rates)
         label = _label(dict(point), base)
-        settings.append(Setting(point, label, base, rates if has_rate else ()))
+        settings.append(Setting(point, label, base, () if rate is None or is_set else rates))
+    if "data" not in grid:
+        _check_same_data(settings)
     plan = Plan(tuple(layers), tuple(settings), tuple(seeds), data_dir)
     for setting in settings:  # the rest is refused now, too, and not after hours
         for rate in setting.rates[:1] + setting.rates[-1:]:
@@ -126,6 +130,33 @@ def make_plan(
     for seed in seeds:
         plan.run(settings[0], seed)
     return plan
+
+
+def _laid(layers: Sequence[Layer], values: Mapping[str, Any]) -> list[Layer]:
+    """The varied values over the user's layers; names lie under these, too: an option for all runs is of each name."""
+    named = {key: reference(key, values[key]) for key in REFERENCES if key in values}
+    names = [Layer("--vary", {key: each["name"]}) for key, each in named.items() if "name" in each]
+    return [*names, *layers, *value_layers("--vary", values)]
+
+
+def _refuse_to_choose(rate: Any, origin: str | None, learning_rates: str | None) -> None:
+    """A rate that the user set is kept: to choose another one in its place would ignore what was asked for."""
+    if learning_rates not in (None, "none"):
+        raise InvalidSpec(
+            f"{RATE} cannot be {rate} ({origin}) and chosen from {learning_rates} at once: leave out one of the two."
+        )
+
+
+def _check_same_data(settings: Sequence[Setting]) -> None:
+    """Refuse to rank models whose recipes would train each on data of its own."""
+    first: dict[str, str] = {}
+    for setting in settings:
+        first.setdefault(setting.base.spec.data.name, setting.label)
+    if len(first) > 1:
+        pairs = ", ".join(f"{label} on {data}" for data, label in first.items())
+        raise InvalidSpec(
+            f"Different datasets allow no ranking ({pairs}): name one for all, --data NAME, or vary data too."
+        )
 
 
 def _grid(vary: Iterable[str]) -> dict[str, tuple[Any, ...]]:

@@ -40,6 +40,35 @@ def test_rates_are_chosen_where_the_optimizer_varies():
     assert make_plan(BASE, ["optimizer=sgd", "optimizer.learning_rate=0.1,1"]).settings[0].rates == ()
 
 
+def test_a_rate_that_is_set_is_kept_and_not_chosen(tmp_path):
+    file = tmp_path / "own.yaml"
+    file.write_text("optimizer: {name: adam, learning_rate: 0.02}\n")
+    for layers, expected in (
+        (make_layers("logistic_regression", settings=["optimizer.learning_rate=0.5"]), {"sgd": 0.5, "adam": 0.5}),
+        (make_layers("logistic_regression", learning_rate=0.5), {"sgd": 0.5, "adam": 0.5}),
+        (make_layers("logistic_regression", config=file), {"adam": 0.02}),  # adam's, so it says nothing of sgd
+    ):
+        settings = make_plan(layers, ["optimizer=sgd,adam"]).settings
+        kept = {each.label: each.base.spec.optimizer.options["learning_rate"] for each in settings if not each.rates}
+        assert kept == expected
+        with pytest.raises(InvalidSpec, match="leave out one of the two"):
+            make_plan(layers, ["optimizer=sgd,adam"], "1e-2..1:log1")
+    own = make_plan(BASE, ["optimizer={name: sgd, learning_rate: 0.3},adam"]).settings
+    assert [len(each.rates) for each in own] == [0, 9]
+
+
+def test_models_whose_recipes_name_different_datasets_are_refused_unless_one_is_named_or_data_vary():
+    varied = "model=mlp,perceptron"
+    with pytest.raises(InvalidSpec, match=r"\(mlp on digits, perceptron on breast_cancer\): name one for all"):
+        make_plan(make_layers(), [varied])
+    for layers, vary in (
+        (make_layers(data="two_spirals"), [varied]),
+        (make_layers(), [varied, "data=breast_cancer,two_spirals"]),
+    ):
+        plan = make_plan(layers, vary)
+        assert len(plan.settings) == 2 * len(vary)
+
+
 @pytest.mark.parametrize(
     ("vary", "rates", "words"),
     [
