@@ -18,7 +18,7 @@ from fdl_zoo.comparison.parent import Sweep, sensible_jobs
 from fdl_zoo.comparison.plan import Plan, Setting, make_plan
 from fdl_zoo.comparison.rerun import rerun_command
 from fdl_zoo.comparison.statistics import Row, best_child, convergence_target, make_row, ranked
-from fdl_zoo.errors import TrainingFailed
+from fdl_zoo.errors import InvalidSpec, TrainingFailed
 from fdl_zoo.layers import make_layers
 from fdl_zoo.resolution import Resolved
 from fdl_zoo.tracking.folder import ROOT, RunFolder
@@ -114,6 +114,8 @@ def compare(
         ZooError: A value is wrong, or parts do not go together; nothing has been written then.
         TrainingFailed: No run finished.
     """
+    if target is not None and not math.isfinite(target):
+        raise InvalidSpec(f"target cannot be {target}: no metric reaches it; give a finite number, such as 0.1.")
     layers = make_layers(model, data, optimizer, None, None, config, settings, values)
     plan = make_plan(layers, vary, learning_rates, data_dir)
     return run_plan(plan, target=target, jobs=jobs, root=root, say=say)

@@ -10,7 +10,7 @@ from fdl_zoo.comparison import child as children
 from fdl_zoo.comparison.child import Child, Known, read_child, spec_digest
 from fdl_zoo.comparison.pool import Judge, Pool
 from fdl_zoo.comparison.publisher import Publisher
-from fdl_zoo.errors import TrackingError
+from fdl_zoo.errors import RunInUse
 from fdl_zoo.resolution import Resolved
 from fdl_zoo.tracking import default_uri
 from fdl_zoo.tracking.folder import RunFolder, new_name
@@ -79,7 +79,7 @@ class Sweep:
         """The parent of an earlier command with the same plan."""
         for folder in children.parents(self.root, self.kind, self.digest):
             if folder.is_owned:
-                raise TrackingError(
+                raise RunInUse(
                     f"{folder.name} cannot be run twice at once: another process is at it; wait for it, or stop it."
                 )
             folder.acquire()

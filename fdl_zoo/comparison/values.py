@@ -30,7 +30,9 @@ def read_vary(text: str) -> tuple[str, tuple[Any, ...]]:
     values = tuple(value for item in _items(path, given) for value in _expanded(path, item))
     if not values:
         raise InvalidSpec(f"--vary {path} cannot be empty: write values, for example {path}=1,2.")
-    unique = {repr(value): value for value in values}
+    unique: dict[str, Any] = {}
+    for value in values:
+        unique.setdefault(_identity(value), value)
     return path, tuple(unique.values())
 
 
@@ -102,13 +104,25 @@ def _items(path: str, given: str) -> list[Any]:
         raise InvalidSpec(f"The values of {path} cannot be {given!r}: separate them by commas.") from None
 
 
+def _identity(value: Any) -> str:
+    """What two values share that are the same setting: 0 and 0.0 are, and 1 and true are not."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return repr(float(value) if is_number and abs(value) < 2**53 else value)
+
+
 def _expanded(path: str, item: Any) -> tuple[Any, ...]:
-    if not isinstance(item, str) or ".." not in item:
+    if not isinstance(item, str):
+        return (item,)
+    if re.fullmatch(_NUMBER, item) and "e" in item.lower():  # YAML takes 1e-3 for text, as it has no point
+        return (float(item),)
+    if ".." not in item:
         return (item,)
     if grid := _GRID.fullmatch(item):
         return _grid(item, grid)
     match = _INTEGERS.fullmatch(item)
-    if not match or int(match[1]) > int(match[2]) or int(match[2]) - int(match[1]) >= MOST_VALUES:
+    if match and int(match[2]) - int(match[1]) >= MOST_VALUES:
+        raise InvalidSpec(f"{path} cannot vary over {item!r}: that is more than {MOST_VALUES} values; give fewer.")
+    if not match or int(match[1]) > int(match[2]):
         raise InvalidSpec(f"{path} cannot vary over {item!r}: write 0..4 for integers, or 1e-4..1:log2 for a grid.")
     return tuple(range(int(match[1]), int(match[2]) + 1))
 

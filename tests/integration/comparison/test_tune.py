@@ -85,6 +85,7 @@ def test_commands_refuse_in_one_line(capsys, folder):
         (["compare", "mlp", "--vary", "seed=4..0"], "seed cannot vary over '4..0'"),
         (["compare", "mpl", "--vary", "seed=0..4"], "did you mean mlp"),
         (["compare", "mlp"], "--vary"),
+        (["compare", "mlp", "--vary", "seed=0..1", "--target", "nan"], "target cannot be nan"),
         (["find-lr", "mlp", "--optimizer", "bfgs"], "bfgs has no learning rate"),
         (["tune", "mlp", "--search", "epochs"], "write PATH=VALUES"),
     ):

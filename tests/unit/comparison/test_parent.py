@@ -9,6 +9,7 @@ from PIL import Image
 from fdl_zoo import catalogue
 from fdl_zoo.comparison import parent
 from fdl_zoo.comparison.parent import Sweep
+from fdl_zoo.errors import RunInUse
 from fdl_zoo.layers import make_layers
 from fdl_zoo.resolution import resolve
 from fdl_zoo.spec import RunSpec
@@ -83,6 +84,14 @@ def test_another_sweep_trains_it_to_its_end_and_the_whole_one_is_taken_from_then
     assert (len(whole.epochs), whole.reused) == (EPOCHS, False)
     assert train("compare", "c").name == whole.name
     assert train("tune", "a", giving_up_after(2)).name == whole.name
+
+
+def test_two_sweeps_at_once_is_what_the_user_can_put_right(train, monkeypatch):
+    train("compare", "a")
+    monkeypatch.setattr(RunFolder, "is_owned", True)
+    with pytest.raises(RunInUse, match="wait for it, or stop it") as error:
+        train("compare", "a")
+    assert error.value.exit_status == 2
 
 
 def draw(file, grey):

@@ -21,12 +21,18 @@ from fdl_zoo.errors import InvalidSpec
             ("sgd", {"name": "momentum", "momentum": 0.99}),
         ),
         ("optimizer.learning_rate=1e-2..1:log1", "optimizer.learning_rate", (0.01, 0.1, 1.0)),
-        ("seed=1,1,2", "seed", (1, 2)),
+        ("seed=1,2,1", "seed", (1, 2)),
         ("jit=true,false", "jit", (True, False)),
+        ("model.l2=0,0.0,1e-3,0.001", "model.l2", (0, 0.001)),
     ],
 )
 def test_what_varies(text, path, values):
     assert read_vary(text) == (path, values)
+
+
+def test_too_many_integers_are_refused_by_their_number():
+    with pytest.raises(InvalidSpec, match="more than 10000 values"):
+        read_vary("seed=0..99999")
 
 
 def test_deepobss_grid_has_its_published_rates():
