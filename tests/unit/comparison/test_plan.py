@@ -102,7 +102,7 @@ def test_the_digest_is_of_what_decides_the_result():
         [],
         ["optimizer=adam", "optimizer.learning_rate=0.0316", "seed=3", "batch_size=64"],
         ["optimizer=lbfgs", "optimizer.memory=5"],
-        ["loss=half_squared_error", "model.l2=0.01", "callbacks.early_stopping.patience=7"],
+        ["loss=sparse_categorical_crossentropy", "model.l2=0.01", "callbacks.early_stopping.patience=7"],
     ],
 )
 def test_the_command_resolves_to_what_it_repeats(settings, tmp_path):
