@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,15 @@ class Sweep:
         self.jobs, self.root = jobs, Path(root)
         self.metrics: dict[str, float] = {}
         self.names: list[str] = []
-        self._interruptible = Signals().caught()
 
     def __enter__(self) -> "Sweep":
-        self._interruptible.__enter__()
+        with ExitStack() as entered:  # who is refused has the signals as before
+            entered.enter_context(Signals().caught())
+            self._begin()
+            self._entered = entered.pop_all()
+        return self
+
+    def _begin(self) -> None:
         spec = self.base.spec
         self.folder = self._take_up() or self._create()
         self._known = Known(self.root, self.folder.uid)
@@ -61,7 +67,6 @@ class Sweep:
         if self._publisher:
             self._publisher.add(self.folder)
         self._pool = Pool(self.jobs, self.folder.path / "workers.log")
-        return self
 
     @property
     def where(self) -> Path:
@@ -144,7 +149,7 @@ class Sweep:
                 if message:
                     self.say(message)
         finally:
-            self._interruptible.__exit__(kind, error, trace)
+            self._entered.__exit__(kind, error, trace)
 
 
 def _stands(folder: RunFolder, judge: Judge | None) -> bool:

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ def tune(
         config: A YAML file; what is given here is laid over it.
         settings: Texts `PATH=VALUE` for all trials.
         prune: Give up a trial whose metric is worse than the median of the others after the same epoch.
-        jobs: Trials at once; with one, a repeated search with the same seed tries the same settings.
+        jobs: Trials at once; a repeated search with the same seed and as many jobs tries the same settings.
         data_dir: Where prepared sets lie.
         root: The folder that the runs are recorded in.
         say: Receives a line per trial.
@@ -184,28 +185,40 @@ class _Study:
         facts = {"search": [vars(each) for each in self.ranges], "prune": self.prune}
         text = json.dumps([spec_digest(spec), facts], default=str)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        found: dict[int, Trial] = {}
+        found: list[Trial] = []
         with Sweep("tune", self.base, digest, facts, jobs=jobs, root=root, say=self.say) as sweep:
-
-            def objective(trial: Any) -> float:
-                found[trial.number] = done = self._try(trial, sweep)
-                self._tell(done, count)
-                if done.pruned is not None:
-                    raise optuna.TrialPruned
-                return done.child.final  # NaN, which Optuna records as failed, where it did not finish
-
-            try:
-                study.optimize(objective, n_trials=count, n_jobs=jobs)
-            except BaseException:
-                sweep.interrupt()
-                raise
-            result = self._result(sweep, tuple(found[number] for number in sorted(found)))
+            for start in range(0, count, jobs):
+                found += self._try_at_once(study, min(jobs, count - start), sweep, count)
+            result = self._result(sweep, tuple(found))
             tested = {key: value for key, value in result.best.child.metrics.items() if key.startswith("test_")}
             sweep.metrics = {**tested, self.monitor: result.best.child.final, "trials": len(found)}
         return result
 
-    def _try(self, trial: Any, sweep: Sweep) -> Trial:
-        values = {each.path: _suggested(trial, each) for each in self.ranges}
+    def _try_at_once(self, study: Any, size: int, sweep: Sweep, count: int) -> list[Trial]:
+        """The next trials, each in a process of its own.
+
+        All are asked for before one is trained, and told in their order when all have ended: so what is tried follows
+        from the seed and the number of jobs, however long each takes.
+        """
+        asked = [study.ask() for _ in range(size)]
+        values = [{each.path: _suggested(trial, each) for each in self.ranges} for trial in asked]
+
+        def attempt(trial: Any, values: dict[str, Any]) -> Trial:
+            done = self._try(trial, values, sweep)
+            self._tell(done, count)
+            return done
+
+        with ThreadPoolExecutor(size) as threads:
+            try:
+                ended = list(threads.map(attempt, asked, values))
+            except BaseException:
+                sweep.interrupt()
+                raise
+        for trial, done in zip(asked, ended, strict=True):
+            _record(study, trial, done)
+        return ended
+
+    def _try(self, trial: Any, values: dict[str, Any], sweep: Sweep) -> Trial:
         try:
             resolved = resolve([*self.layers, *value_layers("--search", values)], self.data_dir)
         except ZooError as error:  # both ends go, and something between them does not
@@ -287,6 +300,18 @@ class _Judge:
             if epoch < self._epochs and self._trial.should_prune():
                 self.pruned = epoch
         return self.pruned is None
+
+
+def _record(study: Any, trial: Any, done: Trial) -> None:
+    """Tell Optuna how a trial ended; one that did not finish has no value."""
+    from optuna.trial import TrialState
+
+    if done.pruned is not None:
+        study.tell(trial, state=TrialState.PRUNED)
+    elif math.isnan(done.child.final):
+        study.tell(trial, state=TrialState.FAIL)
+    else:
+        study.tell(trial, done.child.final)
 
 
 def _suggested(trial: Any, searched: Range) -> Any:

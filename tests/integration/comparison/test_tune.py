@@ -2,14 +2,46 @@
 
 import importlib.util
 import json
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import fdl_zoo as fdl
 from fdl_zoo.cli import run as fdl_command
-from fdl_zoo.comparison.tune import tune
+from fdl_zoo.comparison.child import Child
+from fdl_zoo.comparison.parent import Sweep
+from fdl_zoo.comparison.tune import _Study, tune
 from fdl_zoo.errors import InvalidOption, InvalidSpec, ZooError
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_is_tried_follows_from_the_seed(jobs, tmp_path, monkeypatch):
+    tried = []
+
+    def train(self, resolved, setting, *, judge):
+        rate = resolved.spec.optimizer.options["learning_rate"]
+        time.sleep(0.1 - rate if tried else rate)  # the second time other trials end first
+        values = tuple(1 / rate / epoch for epoch in (1, 2, 3))
+        for epoch, value in enumerate(values, 1):
+            if not judge(epoch, {"val_loss": value}):
+                break
+        return Child(setting, rate, 0, setting, "FINISHED", values=values[:epoch])
+
+    def result(self, sweep, trials):
+        tried.append(trials)
+        return SimpleNamespace(best=trials[0])
+
+    monkeypatch.setattr(Sweep, "train", train)
+    monkeypatch.setattr(_Study, "_result", result)
+    for _ in range(2):
+        options = {"trials": 14, "jobs": jobs, "epochs": 3, "root": tmp_path, "say": lambda text: None}
+        search = ["optimizer.learning_rate=1e-3..1e-1:log"]
+        tune("logistic_regression", search=search, tracking={"enabled": False}, **options)
+    assert tried[0] == tried[1]
+    assert any(trial.pruned for trial in tried[0])
+    assert len({trial.values["optimizer.learning_rate"] for trial in tried[0]}) == 14
 
 
 @pytest.mark.slow

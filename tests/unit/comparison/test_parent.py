@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import signal
 
 import pytest
 from PIL import Image
@@ -89,9 +90,11 @@ def test_another_sweep_trains_it_to_its_end_and_the_whole_one_is_taken_from_then
 def test_two_sweeps_at_once_is_what_the_user_can_put_right(train, monkeypatch):
     train("compare", "a")
     monkeypatch.setattr(RunFolder, "is_owned", True)
+    handler = signal.getsignal(signal.SIGTERM)
     with pytest.raises(RunInUse, match="wait for it, or stop it") as error:
         train("compare", "a")
     assert error.value.exit_status == 2
+    assert signal.getsignal(signal.SIGTERM) is handler
 
 
 def draw(file, grey):
