@@ -41,7 +41,7 @@ def test_port_that_is_taken_is_told(uri, root):
 
 def test_runs_on_a_server_are_looked_at_there(root, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:hunter2@host:5000")
-    with pytest.raises(TrackingError, match=r"open https://\*\*\*@host:5000"):
+    with pytest.raises(InvalidOption, match=r"open https://\*\*\*@host:5000"):
         serve_ui(root)
 
 
