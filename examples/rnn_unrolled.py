@@ -27,7 +27,7 @@ def measure(quick, folder):
             keras.utils.set_random_seed(seed)
             model = fdl.create_model("rnn", (steps, 8), 10, **each)
             with tf.GradientTape() as tape:
-                outputs[name] = model(x)
+                outputs[name] = model(x, training=True)
                 loss = tf.reduce_mean(outputs[name] ** 2)
             found = tape.gradient(loss, model.trainable_variables)
             gradients[name] = {

@@ -14,8 +14,6 @@ from typing import Any
 
 import keras
 
-from fdl_zoo.models._recurrent import LearnedStateRNN
-
 # Time steps times units. From there on the halves of a hundred sequences take less time than the whole batch, those of
 # thirty about as long, and of few or short ones more (`tests/benchmarks/halves.py`).
 LONG = 6400
@@ -130,13 +128,3 @@ class HalvedLSTM(InHalves, keras.layers.LSTM):
 @keras.saving.register_keras_serializable(package="fdl_zoo")
 class HalvedGRU(InHalves, keras.layers.GRU):
     """Keras's GRU, whose training batches are computed in halves."""
-
-
-@keras.saving.register_keras_serializable(package="fdl_zoo")
-class HalvedRNN(InHalves, keras.layers.RNN):
-    """Keras's recurrent layer around a cell, whose training batches are computed in halves."""
-
-
-@keras.saving.register_keras_serializable(package="fdl_zoo")
-class HalvedLearnedStateRNN(InHalves, LearnedStateRNN):
-    """A recurrent layer with a learned initial state, whose training batches are computed in halves."""

@@ -5,10 +5,11 @@ from typing import Any
 import keras
 
 from fdl_zoo.errors import InvalidData
+from fdl_zoo.models._through_time import ThroughTimeRNN, scaled_gradient
 
 
 @keras.saving.register_keras_serializable(package="fdl_zoo")
-class LearnedStateRNN(keras.layers.RNN):
+class LearnedStateRNN(ThroughTimeRNN):
     """A recurrent layer whose initial state is learned like any weight: one vector, the same for every sequence.
 
     It is part of the layer because Keras loses the mask of padded sequences where an initial state is passed in.
@@ -22,12 +23,6 @@ class LearnedStateRNN(keras.layers.RNN):
     def get_initial_state(self, batch_size: Any) -> list[Any]:
         """The state for each sequence of a batch, [batch, units]."""
         return [keras.ops.broadcast_to(self.state, (batch_size, self.cell.state_size))]
-
-
-def scaled_gradient(weight: Any, scale: float) -> Any:
-    """The weight itself, exactly, whose gradient is multiplied by `scale`."""
-    constant = keras.ops.stop_gradient(weight)
-    return constant + scale * (weight - constant)
 
 
 @keras.saving.register_keras_serializable(package="fdl_zoo")
@@ -44,12 +39,13 @@ class AveragedCell(keras.layers.SimpleRNNCell):
         """
         super().__init__(units, **options)
         self.steps = steps
+        self.gradient_scale = 1 / steps
 
     def call(self, sequence: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
         """One time step: inputs [batch, features] and the state [batch, units] give the next state twice."""
         previous = states[0] if isinstance(states, list | tuple) else states
         kernel, recurrent, bias = (
-            scaled_gradient(weight, 1 / self.steps) for weight in (self.kernel, self.recurrent_kernel, self.bias)
+            scaled_gradient(weight, self.gradient_scale) for weight in (self.kernel, self.recurrent_kernel, self.bias)
         )
         logits = keras.ops.matmul(sequence, kernel) + bias + keras.ops.matmul(previous, recurrent)
         state = self.activation(logits)

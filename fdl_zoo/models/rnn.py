@@ -1,7 +1,7 @@
 """Recurrent network: a fully connected recurrent layer whose initial state is learned (chapter 7).
 
 Unrolled through time it is a feed-forward network whose copies share their weights; the gradients of the copies are
-summed, or averaged. Long sequences are computed in halves of a training batch, as `lstm` does.
+summed, or averaged.
 
 The recipe for the adding problem has 32 units, those with which the figures that `lstm` states were measured: with
 them this network solves the problem at length 10, and not at length 100.
@@ -12,7 +12,8 @@ from typing import Literal
 import keras
 
 from fdl_zoo.card import Card, Recipe, Reference, Weights
-from fdl_zoo.models import _halves, _recurrent
+from fdl_zoo.models import _recurrent
+from fdl_zoo.models._through_time import ThroughTimeRNN
 
 CARD = Card(
     task=("classification", "binary", "regression"),
@@ -83,9 +84,7 @@ def build(
         cell = keras.layers.SimpleRNNCell(units, activation=activation)
     else:
         cell = _recurrent.AveragedCell(units, steps=input_shape[0], activation=activation)
-    layer = _recurrent.LearnedStateRNN if learned_state else keras.layers.RNN
-    if not unroll and _halves.is_long(input_shape, units):
-        layer = _halves.HalvedLearnedStateRNN if learned_state else _halves.HalvedRNN
+    layer = _recurrent.LearnedStateRNN if learned_state else ThroughTimeRNN
     x = layer(cell, unroll=unroll, name="recurrent")(x)  # [batch, units]
     outputs = keras.layers.Dense(num_outputs, name="output")(x)  # [batch, outputs]
     return keras.Model(inputs, outputs, name="rnn")

@@ -36,7 +36,7 @@ def trained(name: str, size: tuple[int, int, int], *, halved: bool, jit: bool) -
 
 def main() -> None:
     """Measure and print."""
-    names = sys.argv[1:] or ["lstm", "gru", "rnn"]
+    names = sys.argv[1:] or ["lstm", "gru"]
     table = Table(title="Milliseconds per step, and the time of halves to that of the whole batch")
     for column in (
         "model",

@@ -2,8 +2,8 @@
 
 `python tests/benchmarks/training.py [CASE ...]`: milliseconds per step of 100 examples, the lowest quarter of the
 rounds, and the ratio that each case is wanted to reach. Ours trains with the zoo's optimizers, and the zoo's `lstm` and
-`rnn`, whose layers compute long sequences in halves of a batch; Keras and torch train with their own. The MLP, whose
-epoch is MNIST's, is also held against forward and backward alone on batches drawn as ours are, with what this is at the
+`rnn`, whose layers compute training steps in ways of their own; Keras and torch train with theirs. The MLP, whose epoch
+is MNIST's, is also held against forward and backward alone on batches drawn as ours are, with what this is at the
 least: where the update finds all its data in the caches. Where FDL_ZOO_TORCH_PYTHON names a Python with torch 2.13.0,
 that trains beside them, eager, with fused Adam.
 """

@@ -8,50 +8,15 @@ import pytest
 import tensorflow as tf
 
 import fdl_zoo as fdl
-from fdl_zoo.models import _halves, lstm, rnn
-from fdl_zoo.models._recurrent import LearnedStateRNN
+from fdl_zoo.models import _halves, lstm
+from tests.unit.models.layer_step import padding, sequences, step
 
 LAYERS = keras.layers
 KINDS = {
     "lstm": (_halves.HalvedLSTM, LAYERS.LSTM),
     "gru": (_halves.HalvedGRU, LAYERS.GRU),
-    "rnn": (
-        lambda units, **options: _halves.HalvedRNN(LAYERS.SimpleRNNCell(units, dtype=options["dtype"]), **options),
-        LAYERS.SimpleRNN,
-    ),
-    "learned state": (
-        lambda units, **options: _halves.HalvedLearnedStateRNN(
-            LAYERS.SimpleRNNCell(units, dtype=options["dtype"]), **options
-        ),
-        lambda units, **options: LearnedStateRNN(LAYERS.SimpleRNNCell(units, dtype=options["dtype"]), **options),
-    ),
 }
 PADDED = {"return_sequences": True, "go_backwards": True, "zero_output_for_mask": True}
-
-
-def sequences(examples):
-    return np.random.default_rng(0).normal(size=(examples, 6, 3))
-
-
-def padding(examples):
-    """The first steps count, of each example another number, at least one."""
-    return np.arange(6) <= np.random.default_rng(1).integers(0, 6, (examples, 1))
-
-
-def step(layer, x, mask=None, jit=False, length=None):
-    """Outputs in training, and the gradients of their squares' sum by inputs and weights."""
-    weights = [variable.value for variable in layer.trainable_variables]
-
-    def compute(x, mask=None):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            outputs = layer(x, mask=mask, training=True)
-            loss = tf.reduce_sum(outputs**2)
-        return outputs, *tape.gradient(loss, [x, *weights])
-
-    given = [x] if mask is None else [x, mask]
-    specs = [tf.TensorSpec((length, *each.shape[1:]), each.dtype) for each in given]
-    return [part.numpy() for part in tf.function(compute, input_signature=specs, jit_compile=jit)(*given)]
 
 
 def pair(kind, dtype="float64", **options):
@@ -115,7 +80,7 @@ def test_units_that_are_dropped_in_a_whole_batch_are_not_halved():
 
 
 def test_a_frozen_layer_passes_gradients_on():
-    halved, plain = pair("rnn")
+    halved, plain = pair("lstm")
     halved.trainable = plain.trainable = False
     for found, wanted in zip(step(halved, sequences(5), None), step(plain, sequences(5)), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-13)
@@ -124,14 +89,12 @@ def test_a_frozen_layer_passes_gradients_on():
 def test_long_sequences_are_computed_in_halves():
     assert isinstance(lstm.build((100, 2), 10).get_layer("recurrent"), _halves.HalvedLSTM)
     assert isinstance(lstm.build((100, 2), 10, cell="gru").get_layer("recurrent"), _halves.HalvedGRU)
-    assert isinstance(rnn.build((100, 2), 10).get_layer("recurrent"), _halves.HalvedLearnedStateRNN)
-    assert isinstance(rnn.build((100, 2), 10, learned_state=False).get_layer("recurrent"), _halves.HalvedRNN)
     both = lstm.build((100, 2), 10, bidirectional=True).get_layer("bidirectional")
     assert isinstance(both.forward_layer, _halves.HalvedLSTM)
     assert isinstance(both.backward_layer, _halves.HalvedLSTM)
-    for build in (lstm.build, rnn.build):
-        for model in (build((8, 8), 10), build((100, 2), 10, unroll=True, units=2), build((100, 2), 10, units=63)):
-            assert not isinstance(model.get_layer("recurrent"), _halves.InHalves)
+    for options in ({"input_shape": (8, 8)}, {"unroll": True, "units": 2}, {"units": 63}):
+        model = lstm.build(**{"input_shape": (100, 2), "num_outputs": 10, **options})
+        assert not isinstance(model.get_layer("recurrent"), _halves.InHalves)
 
 
 def network():

@@ -1,0 +1,29 @@
+"""A training step of a recurrent layer by itself, for comparing one layer with another."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def sequences(examples):
+    return np.random.default_rng(0).normal(size=(examples, 6, 3))
+
+
+def padding(examples):
+    """The first steps count, of each example another number, at least one."""
+    return np.arange(6) <= np.random.default_rng(1).integers(0, 6, (examples, 1))
+
+
+def step(layer, x, mask=None, jit=False, length=None):
+    """Outputs in training, and the gradients of their squares' sum by inputs and weights."""
+    weights = [variable.value for variable in layer.trainable_variables]
+
+    def compute(x, mask=None):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = layer(x, mask=mask, training=True)
+            loss = tf.reduce_sum(outputs**2)
+        return outputs, *tape.gradient(loss, [x, *weights])
+
+    given = [x] if mask is None else [x, mask]
+    specs = [tf.TensorSpec((length, *each.shape[1:]), each.dtype) for each in given]
+    return [part.numpy() for part in tf.function(compute, input_signature=specs, jit_compile=jit)(*given)]
