@@ -1,6 +1,7 @@
 """What the engine chooses by itself, and why: where data lie, how long a block is, what XLA compiles, what is cut."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,10 @@ import numpy as np
 import psutil
 
 BLOCK_SECONDS = 0.5  # signals and callbacks act at a block's end
-OPERATIONS_PER_SECOND = 5e10  # of a CPU, from 1e10 in recurrent layers to 2e11 in dense ones: the middle of these
+# Of a CPU of two cores, by the figures of `tests/benchmarks/training.py`.
+OPERATIONS_PER_SECOND = 2e11  # in dense and convolutional layers
+RECURRENT_OPERATIONS_PER_SECOND = 5e10
+LEAST_SECONDS = 5e-5  # of a step, however small
 RESIDENT_SHARE = 0.25  # of the memory that is free, for data that stay
 ACTIVATION_SHARE = 0.5  # and for the activations of a full batch
 GPU_BYTES = 4 * 2**30  # TensorFlow does not say what a GPU has free: those that are used for training have this
@@ -86,8 +90,8 @@ def choose(
     elif watched_by:
         block, reasons["block"] = 1, f"{every_step} looks at every step"
     else:
-        seconds = batch_size * operations(model) / OPERATIONS_PER_SECOND
-        block = math.ceil(BLOCK_SECONDS / max(seconds, 1e-9))
+        seconds = step_seconds(model, batch_size)
+        block = math.ceil(BLOCK_SECONDS / seconds)
         reasons["block"] = f"a step takes about {1e3 * seconds:.2g} ms, a block at most about {BLOCK_SECONDS} s"
         if not resident:
             block = min(block, max(1, STREAMED_BYTES // (batch_size * example_bytes)))
@@ -106,40 +110,69 @@ def micro_batches(model: keras.Model, examples: int) -> int:
 
 def activation_bytes(model: keras.Model) -> int:
     """About how much memory a training step holds per example: each layer's output, and the gradient by it."""
-    total = 0
-    for layer in _leaves(model):
-        try:
-            outputs = keras.tree.flatten(layer.output)
-        except (AttributeError, ValueError):  # a model that is not functional does not know
-            continue
-        total += sum(math.prod(size or 1 for size in output.shape[1:]) for output in outputs)
-    return 2 * total * np.dtype(keras.config.floatx()).itemsize
+    values = sum(_values(layer, uses) for layer, uses in _parts(model))
+    return 2 * values * np.dtype(keras.config.floatx()).itemsize
+
+
+def _values(layer: Any, uses: int) -> int:
+    """How many numbers a layer makes of an example, those of the layers that it consists of apart."""
+    if isinstance(layer, keras.layers.RNN):  # in each time step a product with each matrix
+        return uses * sum(weight.shape[-1] for weight in layer.trainable_variables if len(weight.shape) > 1)
+    try:
+        outputs = [] if _inside(layer) else keras.tree.flatten(layer.output)
+    except (AttributeError, ValueError):  # a model that is not functional does not know
+        return 0
+    return sum(math.prod(size or 1 for size in output.shape[1:]) for output in outputs)
 
 
 def _free_bytes() -> int:
     return GPU_BYTES if _on_gpu() else psutil.virtual_memory().available
 
 
-def operations(model: keras.Model) -> float:
-    """About how many multiplications and additions a step does per example: forward, and twice that backward."""
-    return 6.0 * sum(
-        math.prod(weight.shape) * _uses(layer) for layer in _leaves(model) for weight in layer.trainable_variables
-    )
+def step_seconds(model: keras.Model, batch_size: int) -> float:
+    """About how long a training step takes on a CPU: the multiplications and additions forward, and twice backward."""
+    return max(batch_size * sum(_seconds(layer, uses) for layer, uses in _parts(model)), LEAST_SECONDS)
 
 
-def _uses(layer: Any) -> int:
+def _seconds(layer: Any, uses: int) -> float:
+    """About how long a layer takes per example, without those that it consists of."""
+    rate = RECURRENT_OPERATIONS_PER_SECOND if isinstance(layer, keras.layers.RNN) else OPERATIONS_PER_SECOND
+    others = {id(weight) for part in _inside(layer) for weight in part.trainable_variables}
+    own = sum(_size(weight) for weight in layer.trainable_variables if id(weight) not in others)
+    return 6.0 * uses * own / rate
+
+
+def _size(variable: keras.Variable) -> int:
+    return math.prod(variable.shape)
+
+
+def _uses(layer: Any, unknown: int) -> int:
     """How often a layer uses its weights for one example: at each place of a convolution, at each time step."""
     try:
         shape = layer.output.shape if "Conv" in type(layer).__name__ else layer.input.shape
     except (AttributeError, ValueError):  # a model that is not functional does not know
-        return 1
+        return unknown
     if "Conv" in type(layer).__name__:
         return math.prod(size or 1 for size in shape[1:-1])
     return (shape[1] or 1) if len(shape) == 3 else 1
 
 
-def _leaves(model: keras.Model) -> list[Any]:
-    return [layer for layer in model._flatten_layers(include_self=False) if not list(layer._flatten_layers(False))]
+def _parts(layer: Any, unknown: int = 1) -> Iterator[tuple[Any, int]]:
+    """A layer and all that it consists of, each with how often it uses its weights for one example.
+
+    Args:
+        layer: A model or a part of one.
+        unknown: How often one is used that does not know its own shapes: as often as what it is part of.
+    """
+    uses = _uses(layer, unknown)
+    yield layer, uses
+    for part in _inside(layer):
+        yield from _parts(part, uses)
+
+
+def _inside(layer: Any) -> list[Any]:
+    """The layers that one consists of; of a recurrent one its cell is none, for it is used as often as the layer."""
+    return [] if isinstance(layer, keras.layers.RNN) else list(layer._flatten_layers(include_self=False, recursive=False))
 
 
 def _jit(model: keras.Model, replicas: int, total_steps: int | None) -> tuple[bool, str]:
