@@ -1,6 +1,7 @@
 """The four registries: models, optimizers, callbacks and datasets, and the public functions that reach them by name."""
 
 import logging
+import traceback
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
@@ -67,6 +68,18 @@ def require_readable() -> None:
             f"The entry points of an installed distribution cannot be read: {found[0]}; libraries that look for theirs"
             " among all, as MLflow does, fail at it: mend or uninstall it, or train with --no-tracking."
         )
+
+
+def described(error: BaseException) -> str:
+    """An unexpected error as `ValueError: its first line`, behind the plugin's entry through whose file it came."""
+    cause = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    files = {frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)}
+    for plugin in discovery.plugins:
+        for entry in plugin.entries:
+            if str(entry.path) in files:
+                noun = REGISTRIES[entry.kind].noun
+                return f"The {noun} {entry.name} of {plugin.distribution} {plugin.version} failed: {cause}"
+    return cause
 
 
 def list_models(match: Any = None, **filters: Any) -> list[str]:

@@ -84,15 +84,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if "--verbose" in arguments:
             raise
-        if _is_of_metadata(error):
-            from fdl_zoo import catalogue
+        from fdl_zoo import catalogue
 
+        if _is_of_metadata(error):
             try:
                 catalogue.require_readable()
             except ZooError as named:
                 return _complain(str(named), named.exit_status)
-        cause = str(error).strip().partition("\n")[0]
-        return _complain(f"{type(error).__name__}: {cause} (--verbose shows where)", 1)
+        return _complain(f"{catalogue.described(error)} (--verbose shows where)", 1)
     except BaseException as error:
         if type(error).__name__ != "Terminated":  # its module is imported only by those that train
             raise

@@ -99,9 +99,15 @@ def _parts(flag: str, text: str, example: str) -> tuple[str, str]:
 
 def _items(path: str, given: str) -> list[Any]:
     try:
-        return yaml.safe_load(f"[{given}]")
+        return [_number_or(item) for item in yaml.safe_load(f"[{given}]")]
     except (yaml.YAMLError, ValueError):
         raise InvalidSpec(f"The values of {path} cannot be {given!r}: separate them by commas.") from None
+
+
+def _number_or(item: Any) -> Any:
+    """`1e-3` as the number that it is: YAML takes it for text, as it has no point."""
+    is_number = isinstance(item, str) and re.fullmatch(_NUMBER, item) and "e" in item.lower()
+    return float(item) if is_number else item
 
 
 def _identity(value: Any) -> str:
@@ -111,11 +117,7 @@ def _identity(value: Any) -> str:
 
 
 def _expanded(path: str, item: Any) -> tuple[Any, ...]:
-    if not isinstance(item, str):
-        return (item,)
-    if re.fullmatch(_NUMBER, item) and "e" in item.lower():  # YAML takes 1e-3 for text, as it has no point
-        return (float(item),)
-    if ".." not in item:
+    if not isinstance(item, str) or ".." not in item:
         return (item,)
     if grid := _GRID.fullmatch(item):
         return _grid(item, grid)

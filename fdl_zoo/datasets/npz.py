@@ -50,9 +50,9 @@ def build(
 
 def _arrays(file: Path) -> tuple[np.ndarray | Stored, np.ndarray]:
     if not zipfile.is_zipfile(file):  # NumPy would read a single array as well
-        raise InvalidData(
-            f"{file} cannot be read as .npz: no arrays by name are in it; write it with np.savez(path, x=x, y=y)."
-        )
+        with file.open("rb") as stream:
+            why = "its end is missing" if stream.read(2) == b"PK" else "no arrays by name are in it"
+        raise InvalidData(f"{file} cannot be read as .npz: {why}; write it with np.savez(path, x=x, y=y).")
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             missing = [name for name in ("x", "y") if name not in getattr(stored, "files", ())]

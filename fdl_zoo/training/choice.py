@@ -172,7 +172,9 @@ def _parts(layer: Any, unknown: int = 1) -> Iterator[tuple[Any, int]]:
 
 def _inside(layer: Any) -> list[Any]:
     """The layers that one consists of; of a recurrent one its cell is none, for it is used as often as the layer."""
-    return [] if isinstance(layer, keras.layers.RNN) else list(layer._flatten_layers(include_self=False, recursive=False))
+    return (
+        [] if isinstance(layer, keras.layers.RNN) else list(layer._flatten_layers(include_self=False, recursive=False))
+    )
 
 
 def _jit(model: keras.Model, replicas: int, total_steps: int | None) -> tuple[bool, str]:

@@ -406,5 +406,4 @@ def _smaller(spec: RunSpec) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error).strip().partition("\n")[0]
-    return text if isinstance(error, ZooError) else f"{type(error).__name__}: {text}"
+    return str(error).strip().partition("\n")[0] if isinstance(error, ZooError) else catalogue.described(error)

@@ -64,6 +64,7 @@ def test_what_is_no_grid(text):
         ("model.dropout=0..0.5", Range("model.dropout", 0.0, 0.5)),
         ("epochs=1..10", Range("epochs", 1, 10, integer=True)),
         ("batch_size=16,32", Range("batch_size", choices=(16, 32))),
+        ("model.l2=0,1e-3", Range("model.l2", choices=(0, 0.001))),
     ],
 )
 def test_what_is_searched(text, expected):
