@@ -168,6 +168,11 @@ class MlflowTracker:
     def _experiment_id(self) -> str:
         found = self._client.get_experiment_by_name(self._experiment)
         if found is not None:
+            if found.lifecycle_stage == "deleted":
+                raise TrackingError(
+                    f"the experiment {self._experiment} was deleted there; `mlflow experiments restore --experiment-id"
+                    f" {found.experiment_id}` brings it back, or give another by --experiment"
+                )
             return found.experiment_id
         try:
             place = artifact_location(self._uri, self._experiment)

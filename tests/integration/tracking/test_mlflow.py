@@ -124,6 +124,23 @@ def test_run_deleted_in_the_store_is_left_alone(uri, run, root, log, client, poi
     assert points(uri, run) == [(23, 1.0)]
 
 
+def test_a_deleted_experiment_is_told_until_it_is_restored(uri, make_run, root, log, client, points):
+    first, second = make_run(), make_run("mlp-digits-000002")
+    mirror(first, MlflowTracker(uri))
+    experiment = client(uri).get_run(first.run_id).info.experiment_id
+    client(uri).delete_experiment(experiment)
+    log(second, 1)
+    second.finish("FINISHED")
+    mark_unsent(second, uri)
+    second.release()
+    (message,) = send_unsent(root)
+    assert f"was deleted there; `mlflow experiments restore --experiment-id {experiment}` brings it back" in message
+    assert message.endswith("nothing is lost: the next `fdl` command sends it.")
+    client(uri).restore_experiment(experiment)
+    assert send_unsent(root) == []
+    assert points(uri, second) == [(23, 1.0)]
+
+
 def test_mirror_is_made_anew_from_the_folders_when_the_store_is_lost(uri, run, root, new_store, log, points):
     log(run, 1, 2)
     run.finish("FINISHED")
