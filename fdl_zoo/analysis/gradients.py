@@ -76,9 +76,8 @@ class GradientProbe:
         if self.recurrent is None:
             return []
         count, steps = len(self._x), main_input(self.recurrent).shape[1] or self._x.shape[1]
-        return [
-            tf.zeros((steps, *state.shape), state.dtype) for state in self.recurrent.get_initial_state(batch_size=count)
-        ]
+        states = self.recurrent.get_initial_state(batch_size=count)
+        return [tf.zeros((steps, *state.shape), self.recurrent.compute_dtype) for state in states]
 
     def _forward(self, offsets: list[tf.Tensor]) -> tf.Tensor:
         x, mask = self._x, None
@@ -117,7 +116,7 @@ def unrolled(layer: keras.layers.RNN, x: tf.Tensor, mask: Any, offsets: Sequence
         offsets: What is added to each state [time, examples, units].
     """
     steps = offsets[0].shape[0]
-    inputs = _by_step(tf.transpose(x, (1, 0, 2)), steps)
+    inputs = _by_step(tf.transpose(tf.cast(x, layer.compute_dtype), (1, 0, 2)), steps)
     added = [_by_step(offset, steps) for offset in offsets]
     present = None if mask is None else _by_step(tf.transpose(tf.cast(mask, tf.bool)), steps)
     outputs = tf.TensorArray(offsets[0].dtype, steps, element_shape=offsets[0].shape[1:])
@@ -130,7 +129,7 @@ def unrolled(layer: keras.layers.RNN, x: tf.Tensor, mask: Any, offsets: Sequence
             new = [tf.where(kept, state, before) for state, before in zip(new, states, strict=True)]
         return step + 1, new, outputs.write(step, new[0])
 
-    states = list(layer.get_initial_state(batch_size=offsets[0].shape[1]))
+    states = [tf.cast(state, layer.compute_dtype) for state in layer.get_initial_state(offsets[0].shape[1])]
     _, states, outputs = tf.while_loop(lambda step, *_: step < steps, body, (tf.constant(0), states, outputs))
     return tf.transpose(outputs.stack(), (1, 0, 2)) if layer.return_sequences else states[0]
 

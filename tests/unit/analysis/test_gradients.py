@@ -54,6 +54,21 @@ def test_the_norms_by_layer_are_those_of_the_gradient_tape(name):
     np.testing.assert_allclose(GradientProbe(model, x, y).by_layer(), expected_by_layer(model, x, y), rtol=1e-5)
 
 
+@pytest.mark.parametrize("build", [rnn.build, lstm.build])
+def test_low_precision_gives_about_the_same(build):
+    exact = sequence_model(build)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        low = sequence_model(build)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    low.set_weights(exact.get_weights())
+    found, wanted = (GradientProbe(model, *SEQUENCES) for model in (low, exact))
+    np.testing.assert_allclose(found.by_layer(), wanted.by_layer(), rtol=0.05)
+    np.testing.assert_allclose(found.by_time(), wanted.by_time(), rtol=0.1, atol=1e-3)
+
+
 def test_words_and_their_padding_pass_too():
     keras.utils.set_random_seed(0)
     model = lstm.build((5,), 1, units=3, vocabulary=9, embedding=4)
