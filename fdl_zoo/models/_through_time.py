@@ -97,7 +97,7 @@ class ThroughTimeRNN(keras.layers.RNN):
         """Takes what Keras's layer takes; the cell's weights count `gradient_scale` times in gradients, if it has that.
 
         Args:
-            cell: A `keras.layers.SimpleRNNCell`.
+            cell: A `keras.layers.SimpleRNNCell`; around another it is Keras's layer.
             **options: Those of `keras.layers.RNN`.
         """
         super().__init__(cell, **options)
@@ -124,10 +124,11 @@ class ThroughTimeRNN(keras.layers.RNN):
         return last, last[:, None], [last]
 
     def _is_plain(self, sequences: Any) -> bool:
-        """Whether nothing is asked for beyond the last state of sequences of a known length."""
+        """Whether nothing is asked for beyond the last state, by a cell and of a length that are known."""
+        cell, known_length = self.cell, sequences.shape[1]
+        if type(cell) is not keras.layers.SimpleRNNCell and not hasattr(cell, "gradient_scale"):
+            return False
         further = (self.return_sequences, self.go_backwards, self.unroll, self.zero_output_for_mask)
-        known = sequences.shape[1] and keras.activations.serialize(self.cell.activation) in SLOPES
-        dropped = self.cell.dropout or self.cell.recurrent_dropout
-        return (
-            keras.backend.backend() == "tensorflow" and known and self.cell.use_bias and not (any(further) or dropped)
-        )
+        known = known_length and cell.use_bias and keras.activations.serialize(cell.activation) in SLOPES
+        has_more = any((*further, cell.dropout, cell.recurrent_dropout))
+        return bool(known and not has_more and keras.backend.backend() == "tensorflow")

@@ -109,6 +109,7 @@ LEFT_TO_KERAS = {
     "unrolled": {"unroll": True},
     "zero outputs": {"return_sequences": True, "zero_output_for_mask": True},
     "another nonlinearity": {"activation": "softsign"},
+    "another cell": {"cell": LAYERS.GRUCell},
     "no bias": {"cell": lambda units, **options: LAYERS.SimpleRNNCell(units, use_bias=False, **options)},
 }
 
