@@ -47,34 +47,23 @@ def last_state(activation: str, sequences: Any, mask: Any, state: Any, weights: 
     def chosen(step: tf.Tensor, new: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
         return new if live is None else tf.where(tf.gather(live, step), new, other)
 
-    def room(like: tf.Tensor) -> tf.TensorArray:
-        return tf.TensorArray(like.dtype, time, element_shape=like.shape)
-
     @tf.custom_gradient
     def run(sequences: Any, state: Any, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Callable]:
         inputs = tf.transpose(sequences, [1, 0, 2])
         driven = tf.tensordot(inputs, kernel, 1) + bias  # [time, batch, units]
 
-        def forwards(step: tf.Tensor, before: tf.Tensor, states: tf.TensorArray) -> tuple[Any, ...]:
+        def forwards(step: tf.Tensor, before: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             after = chosen(step, apply(tf.gather(driven, step) + tf.matmul(before, recurrent)), before)
-            return step + 1, after, states.write(step, after)
+            return after, after
 
-        _, last, states = tf.while_loop(
-            lambda step, *_: step < time, forwards, (0, state, room(state)), maximum_iterations=time
-        )
-        states = states.stack()
+        last, states = _over_time(range(time), forwards, state)
 
         def gradient(above: Any) -> tuple[Any, ...]:
-            def backwards(turn: tf.Tensor, above: tf.Tensor, found: tf.TensorArray) -> tuple[Any, ...]:
-                step = time - 1 - turn
+            def backwards(step: tf.Tensor, above: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 logits = chosen(step, slope(tf.gather(states, step), above), tf.zeros_like(above))
-                below = chosen(step, tf.matmul(logits, recurrent, transpose_b=True), above)
-                return turn + 1, below, found.write(step, logits)
+                return chosen(step, tf.matmul(logits, recurrent, transpose_b=True), above), logits
 
-            _, below, found = tf.while_loop(
-                lambda turn, *_: turn < time, backwards, (0, above, room(above)), maximum_iterations=time
-            )
-            logits = found.stack()  # the gradient by them [time, batch, units]
+            below, logits = _over_time(range(time)[::-1], backwards, above)  # the gradients by state and logits
             before = tf.concat([state[None], states[:-1]], 0)
             return (
                 tf.transpose(tf.tensordot(logits, kernel, [[2], [1]]), [1, 0, 2]),
@@ -87,6 +76,31 @@ def last_state(activation: str, sequences: Any, mask: Any, state: Any, weights: 
         return last, gradient
 
     return run(sequences, state, *map(tf.convert_to_tensor, weights))  # their values: what is differentiated is given
+
+
+def _over_time(steps: range, turn: Callable[[Any, Any], tuple[Any, Any]], first: Any) -> tuple[Any, Any]:
+    """A value handed on from step to step, and what each step adds.
+
+    Args:
+        steps: The time steps, from the first one or from the last.
+        turn: A step and the value before it to the value after it, and to what is kept of it, of the same shape.
+        first: The value at first [batch, units].
+
+    Returns:
+        The value at last, and what was kept [time, batch, units].
+    """
+    import tensorflow as tf
+
+    def body(index: Any, value: Any, kept: Any) -> tuple[Any, Any, Any]:
+        step = steps.start + steps.step * index
+        value, each = turn(step, value)
+        return index + 1, value, kept.write(step, each)
+
+    count = len(steps)
+    kept = tf.TensorArray(first.dtype, count, element_shape=first.shape)
+    given = (tf.constant(0), first, kept)
+    _, last, kept = tf.while_loop(lambda index, *_: index < count, body, given, maximum_iterations=count)
+    return last, kept.stack()
 
 
 @keras.saving.register_keras_serializable(package="fdl_zoo")

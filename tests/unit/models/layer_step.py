@@ -1,7 +1,11 @@
 """A training step of a recurrent layer by itself, for comparing one layer with another."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import tensorflow as tf
+
+import fdl_zoo as fdl
 
 
 def sequences(examples):
@@ -27,3 +31,12 @@ def step(layer, x, mask=None, jit=False, length=None):
     given = [x] if mask is None else [x, mask]
     specs = [tf.TensorSpec((length, *each.shape[1:]), each.dtype) for each in given]
     return [part.numpy() for part in tf.function(compute, input_signature=specs, jit_compile=jit)(*given)]
+
+
+def weights_wherever_it_trains(network, x, y, two_replicas):
+    """The weights of a compiled network after two epochs: on one device, there with XLA, and on two replicas."""
+    for jit, scope in ((False, nullcontext()), (True, nullcontext()), (False, two_replicas.scope())):
+        with scope:
+            model = network()
+        model.fit(fdl.accelerate(model, x, y, batch_size=16, jit=jit), epochs=2, verbose=0)
+        yield model.get_weights()

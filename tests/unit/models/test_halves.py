@@ -1,7 +1,5 @@
 """Recurrent layers that compute a training batch in halves: against Keras's own, and under the engine."""
 
-import contextlib
-
 import keras
 import numpy as np
 import pytest
@@ -9,7 +7,7 @@ import tensorflow as tf
 
 import fdl_zoo as fdl
 from fdl_zoo.models import _halves, lstm
-from tests.unit.models.layer_step import padding, sequences, step
+from tests.unit.models.layer_step import padding, sequences, step, weights_wherever_it_trains
 
 LAYERS = keras.layers
 KINDS = {
@@ -132,17 +130,7 @@ def test_a_saved_model_trains_on(tmp_path):
 
 @pytest.mark.slow
 def test_neither_xla_nor_a_second_replica_changes_the_weights_in_float64(two_replicas, float64):
-    x, y = data()
-    found = []
-    for jit, scope in (
-        (False, contextlib.nullcontext()),
-        (True, contextlib.nullcontext()),
-        (False, two_replicas.scope()),
-    ):
-        with scope:
-            model = network()
-        model.fit(fdl.accelerate(model, x, y, batch_size=16, jit=jit), epochs=2, verbose=0)
-        found.append(model.get_weights())
+    found = weights_wherever_it_trains(network, *data(), two_replicas)
     for one, compiled, shared in zip(*found, strict=True):
         np.testing.assert_allclose(compiled, one, rtol=0, atol=1e-10)
         np.testing.assert_allclose(shared, one, rtol=0, atol=1e-10)

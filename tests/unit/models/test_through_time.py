@@ -1,7 +1,5 @@
 """The recurrent layer that is differentiated by hand: against Keras's, at every option that it takes itself."""
 
-import contextlib
-
 import keras
 import numpy as np
 import pytest
@@ -11,7 +9,7 @@ import fdl_zoo as fdl
 from fdl_zoo.models import _recurrent, rnn
 from fdl_zoo.models._through_time import SLOPES, ThroughTimeRNN
 from fdl_zoo.training.engine import Engine
-from tests.unit.models.layer_step import padding, sequences, step
+from tests.unit.models.layer_step import padding, sequences, step, weights_wherever_it_trains
 
 LAYERS = keras.layers
 
@@ -161,17 +159,7 @@ def test_the_engine_compiles_it():
 
 @pytest.mark.slow
 def test_neither_xla_nor_a_second_replica_changes_the_weights_in_float64(two_replicas, float64):
-    x, y = data()
-    found = []
-    for jit, scope in (
-        (False, contextlib.nullcontext()),
-        (True, contextlib.nullcontext()),
-        (False, two_replicas.scope()),
-    ):
-        with scope:
-            model = network()
-        model.fit(fdl.accelerate(model, x, y, batch_size=16, jit=jit), epochs=2, verbose=0)
-        found.append(model.get_weights())
+    found = weights_wherever_it_trains(network, *data(), two_replicas)
     for one, compiled, shared in zip(*found, strict=True):
         np.testing.assert_allclose(compiled, one, rtol=0, atol=1e-10)
         np.testing.assert_allclose(shared, one, rtol=0, atol=1e-10)
