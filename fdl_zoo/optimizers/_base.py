@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from fdl_zoo.errors import InvalidName, InvalidOption
-from fdl_zoo.optimizers._kernels import compiled
 from fdl_zoo.optimizers._state import check
+from fdl_zoo.optimizers._xla import COSTLY, compiled, once_known
 
 
 def register(name: str, package: str = "fdl_zoo") -> Callable[[type], type]:
@@ -92,8 +92,10 @@ class BaseOptimizer(keras.optimizers.Optimizer):
             totals: Values of `replica_totals`, summed over replicas, mean of accumulated batches.
         """
         t = tf.convert_to_tensor(self.iterations) + 1
-        for gradient, variable in zip(gradients, variables, strict=True):
+        for before, gradient, variable in zip([None, *gradients[:-1]], gradients, variables, strict=True):
             rate = tf.cast(learning_rate, variable.dtype)
+            if before is not None and compiled() and variable.shape.num_elements() >= COSTLY:
+                rate = once_known(before, rate, t)
             self.update_tensor(variable, tf.cast(gradient, variable.dtype), rate, t, *self.slots(variable))
 
     @property

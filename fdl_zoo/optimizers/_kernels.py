@@ -7,16 +7,11 @@ epsilon s^ / (delta + sqrt(r^)) = (epsilon sqrt(c_2) / c_1) s / (delta sqrt(c_2)
 """
 
 import tensorflow as tf
-from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from fdl_zoo.optimizers._bias import bias_correction
+from fdl_zoo.optimizers._xla import compiled
 
 TYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
-
-
-def compiled() -> bool:
-    """Whether what is traced now will be compiled by XLA."""
-    return GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 def usable(variable: tf.Variable) -> bool:

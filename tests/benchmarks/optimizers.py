@@ -2,7 +2,7 @@
 
 Without jit: one update of ours against Keras's of the same name, and against our own pure functions where a kernel of
 TensorFlow takes their place (at most 1 is wanted of both). With jit: a step (forward, backward, update) against forward
-and backward alone (at most 1.05), each in a compiled call of its own, and in a block of eight as the engine runs them;
+and backward alone (at most 1.05), each in a compiled call of its own, and in a block of 100 as the engine runs them;
 beside them the update alone, whose data are then in the caches: with it the step takes that much more at the least.
 On 784-256-256-10, and on a net of 50 variables.
 """
@@ -24,7 +24,7 @@ from fdl_zoo.optimizers import _kernels
 
 PAIRS = {"sgd": "SGD", "momentum": "SGD", "adagrad": "Adagrad", "rmsprop": "RMSprop", "adam": "Adam"}
 WITHOUT_KERNEL = ("sgd",)
-ROUNDS, CALLS, BLOCK = 40, 8, 8
+ROUNDS, STEPS, BLOCK = 40, 8, 100
 
 
 def mlp() -> keras.Model:
@@ -39,7 +39,7 @@ def deep() -> keras.Model:
     return keras.Sequential([keras.Input((64,)), *layers, keras.layers.Dense(10)])
 
 
-def interleaved(functions: dict[str, Callable[[], object]]) -> dict[str, float]:
+def interleaved(functions: dict[str, Callable[[], object]], calls: int = STEPS) -> dict[str, float]:
     """Milliseconds per call, the lowest tenth of the rounds; the functions take turns, so that noise hits all alike."""
     times = {name: [] for name in functions}
     for function in functions.values():
@@ -49,10 +49,10 @@ def interleaved(functions: dict[str, Callable[[], object]]) -> dict[str, float]:
         names = list(functions) if turn % 2 else list(functions)[::-1]
         for name in names:
             start = time.perf_counter()
-            for _ in range(CALLS):
+            for _ in range(calls):
                 result = functions[name]()
             _wait(result)
-            times[name].append((time.perf_counter() - start) / CALLS * 1e3)
+            times[name].append((time.perf_counter() - start) / calls * 1e3)
     return {name: float(np.quantile(each, 0.1)) for name, each in times.items()}
 
 
@@ -159,7 +159,8 @@ def jit_row(steps: int, build: Callable[[], keras.Model], name: str) -> list[str
     """
     blocks = {"ours": ours(name), "keras": keras_own(name), "bare": None}
     functions = {each: whole_steps(build(), optimizer, steps) for each, optimizer in blocks.items()}
-    times = interleaved(functions | {"update": updates_alone(build(), ours(name), steps)})
+    functions["update"] = updates_alone(build(), ours(name), steps)
+    times = interleaved(functions, calls=max(STEPS // steps, 1))
     row = [f"{each / steps:.3f}" for each in times.values()]
     ratios = [times["ours"] / times["bare"], times["keras"] / times["bare"], 1 + times["update"] / times["bare"]]
     return [*row, at_most(ratios[0], 1.05), *(f"{each:.3f}" for each in ratios[1:])]

@@ -1,7 +1,7 @@
 """The private names that the base class stands on, each with the Keras or TensorFlow version it was found in.
 
 When one of these fails, a new Keras or TensorFlow moved something: `fdl_zoo/optimizers/_base.py` (or, for TensorFlow,
-`_kernels.py`) is the one file to mend.
+`_xla.py`) is the one file to mend.
 """
 
 import ast
@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 import fdl_zoo.optimizers
-from fdl_zoo.optimizers import _kernels, adam
+from fdl_zoo.optimizers import _xla, adam
 from fdl_zoo.optimizers._base import BaseOptimizer
 
 FOLDER = Path(fdl_zoo.optimizers.__file__).parent
@@ -111,10 +111,10 @@ def test_xla_is_recognized_while_tracing():
 
         @tf.function(jit_compile=jit)
         def trace(jit=jit):
-            found[jit] = _kernels.compiled()
+            found[jit] = _xla.compiled()
 
         trace()
-    found["eager"] = _kernels.compiled()
+    found["eager"] = _xla.compiled()
     assert found == {True: True, False: False, "eager": False}, f"TensorFlow {tf.__version__} moved the XLA context."
 
 
