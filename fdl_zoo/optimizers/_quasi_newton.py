@@ -10,6 +10,7 @@ Every step must see the same objective: the whole training set as one batch, or 
 
 import functools
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,10 +94,9 @@ class QuasiNewton(BaseOptimizer):
             return
         dtype = _common_dtype(variables)
         super().build(variables)
-        self._shapes = [tuple(variable.shape) for variable in variables]
-        self._sizes = [variable.value.shape.num_elements() for variable in variables]
-        direction = self.direction(sum(self._sizes), dtype)
-        self._state = self._state_variables(direction, sum(self._sizes), dtype)
+        count = sum(_sizes(variables))
+        direction = self.direction(count, dtype)
+        self._state = self._state_variables(direction, count, dtype)
         limits = Limits(self.tolerance, float("inf") if self.max_evaluations is None else self.max_evaluations)
         self._follow = _compiled(direction, limits)
 
@@ -128,10 +128,10 @@ class QuasiNewton(BaseOptimizer):
         weights = [tf.convert_to_tensor(variable.value) for variable in self.all_variables]
         gradient = [known.get(index, tf.zeros_like(value)) for index, value in enumerate(weights)]
         state = tf.nest.map_structure(lambda variable: tf.convert_to_tensor(variable.value), self._state)
-        after = self._follow(state, flat(weights, self._sizes), totals[0], flat(gradient, self._sizes))
+        after, trial = self._follow(state, weights, totals[0], gradient)
         for variable, value in zip(tf.nest.flatten(self._state), tf.nest.flatten(after), strict=True):
             variable.value.assign(value)
-        for variable, value in zip(self.all_variables, self._split(after.trial), strict=True):
+        for variable, value in zip(self.all_variables, trial, strict=True):
             variable.value.assign(value)
 
     def finalize_variable_values(self, var_list: Sequence[keras.Variable]) -> None:
@@ -149,12 +149,12 @@ class QuasiNewton(BaseOptimizer):
         """Put the point to evaluate next back into the weights, if they hold the accepted point."""
         held = self.built and self._read("phase") > descent.START
         if held:
-            weights = flat([each.value for each in self.all_variables], self._sizes)
+            weights = flat([each.value for each in self.all_variables])
             if bool(tf.reduce_all(weights == self._state.point)):
                 self._put(self._state.trial)
 
     def _put(self, point: keras.Variable) -> None:
-        for variable, value in zip(self.all_variables, self._split(tf.constant(point.numpy())), strict=True):
+        for variable, value in zip(self.all_variables, _parts(point.value, self.all_variables), strict=True):
             variable.assign(value)
 
     # ---- state
@@ -165,11 +165,6 @@ class QuasiNewton(BaseOptimizer):
             lambda spec: self.add_variable(tuple(spec.shape), dtype=spec.dtype.name, name="descent"),
             descent.state_shapes(direction, count, dtype),
         )
-
-    def _split(self, vector: tf.Tensor) -> list[tf.Tensor]:
-        """The parts of a vector [n] in the shapes of the variables."""
-        parts = tf.split(vector, self._sizes)
-        return [tf.reshape(part, shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
     def get_config(self) -> dict[str, Any]:
         """The options as plain values."""
@@ -188,15 +183,20 @@ def _compiled(direction: Direction, limits: Limits) -> tf.types.experimental.Pol
 
 
 def _follow(
-    direction: Direction, limits: Limits, state: State, weights: tf.Tensor, loss: tf.Tensor, gradient: tf.Tensor
-) -> State:
-    """The state after an evaluation at `weights` [n], wherever they are.
+    direction: Direction,
+    limits: Limits,
+    state: State,
+    parts: list[tf.Tensor],
+    loss: tf.Tensor,
+    gradient: list[tf.Tensor],
+) -> tuple[State, list[tf.Tensor]]:
+    """The state after an evaluation at weights in these parts, wherever they are, and the trial point in such parts.
 
     At the trial point the search goes on. At the accepted point, where `fit` leaves them when it ends, the evaluation
     tells nothing new and the trial point is due, unless the loss is another there: then the data are others. Anywhere
     else somebody has set the weights. In both cases a new descent starts where they are.
     """
-    phase = state.progress[0]
+    phase, weights = state.progress[0], flat(parts)
     accepted = (phase > descent.START) & tf.reduce_all(weights == state.point)
     changed = accepted & _is_another(loss, state.progress[1], weights.dtype)
     at_trial = tf.reduce_all(weights == state.trial) & ~changed
@@ -204,7 +204,8 @@ def _follow(
     phase = tf.where(at_trial | at_point, phase, tf.constant(descent.START, tf.float64))
     progress = tf.concat([phase[None], state.progress[1:]], 0)
     state = state._replace(trial=tf.where(at_point, state.trial, weights), progress=progress)
-    return descent.advance(direction, limits, state, loss, gradient, heed=~at_point)
+    state = descent.advance(direction, limits, state, loss, flat(gradient), heed=~at_point)
+    return state, _parts(state.trial, parts)
 
 
 def _is_another(loss: tf.Tensor, known: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
@@ -214,12 +215,22 @@ def _is_another(loss: tf.Tensor, known: tf.Tensor, dtype: tf.DType) -> tf.Tensor
     return tf.math.is_finite(loss) & (tf.abs(loss - known) > rounding)
 
 
-def flat(tensors: Sequence[tf.Tensor], sizes: Sequence[int]) -> tf.Tensor:
-    """All elements of tensors of some sizes in one vector [n].
+def _sizes(tensors: Sequence[Any]) -> list[int]:
+    return [math.prod(each.shape) for each in tensors]
+
+
+def _parts(vector: tf.Tensor, like: Sequence[Any]) -> list[tf.Tensor]:
+    """The parts of a vector [n] in the shapes of these tensors or variables."""
+    return [tf.reshape(part, each.shape) for part, each in zip(tf.split(vector, _sizes(like)), like, strict=True)]
+
+
+def flat(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+    """All elements of some tensors in one vector [n].
 
     Written part by part: XLA makes one loop of a concatenation and of what makes its parts, which asks of each element
     where it belongs, and takes half as long as a network's whole evaluation.
     """
+    sizes = _sizes(tensors)
     vector = tf.zeros([sum(sizes)], tensors[0].dtype)
     for part, size, end in zip(tensors, sizes, itertools.accumulate(sizes), strict=True):
         vector = tf.raw_ops.TensorStridedSliceUpdate(
