@@ -19,6 +19,11 @@ def usable(variable: tf.Variable) -> bool:
     return variable.dtype in TYPES and not compiled()
 
 
+def sgd(theta: tf.Variable, g: tf.Tensor, epsilon: tf.Tensor) -> None:
+    """The rule theta <- theta - epsilon g."""
+    tf.raw_ops.ResourceApplyGradientDescent(var=theta.handle, alpha=epsilon, delta=g)
+
+
 def momentum(theta: tf.Variable, g: tf.Tensor, v: tf.Variable, epsilon: tf.Tensor, m: float, nesterov: bool) -> None:
     """The rule v <- m v - epsilon g, theta <- theta + v, or Nesterov's."""
     m = tf.constant(m, g.dtype)

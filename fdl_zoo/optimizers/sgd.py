@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from fdl_zoo.card import Card
+from fdl_zoo.optimizers import _kernels
 from fdl_zoo.optimizers._base import BaseOptimizer, register
 
 CARD = Card(
@@ -41,6 +42,9 @@ class SGD(BaseOptimizer):
 
     def update_tensor(self, variable: tf.Variable, gradient: tf.Tensor, learning_rate: tf.Tensor, t: tf.Tensor) -> None:
         """Update one tensor."""
+        if _kernels.usable(variable):
+            _kernels.sgd(variable, gradient, learning_rate)
+            return
         variable.assign_sub(step(gradient, learning_rate))
 
 
