@@ -52,6 +52,10 @@ class RunInUse(TrackingError):
 
 
 class TrainingFailed(ZooError):
-    """Training could not go on: the loss is no longer finite, a device is gone, memory ran out."""
+    """Training could not go on: a device is gone, memory ran out, nothing was found."""
 
     exit_status = 1
+
+
+class Diverged(TrainingFailed):
+    """The loss is no longer finite, and would not be if the same was trained again."""

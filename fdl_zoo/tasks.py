@@ -30,6 +30,17 @@ TASKS = {
 }
 
 
+_HIGHER = (
+    "acc", "auc", "precision", "recall", "sensitivity", "specificity", "f1", "fbeta", "iou", "io_u", "r2", "cosine",
+    "correlation",
+)  # fmt: skip
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether a metric grows as a model gets better, as Keras judges; by its name, for no model may be at hand."""
+    return any(word in metric.lower() for word in _HIGHER) and "loss" not in metric
+
+
 def check_fits(task: str, noun: str, name: str) -> None:
     """Refuse a loss or a metric that is made for other targets than the task's.
 

@@ -9,7 +9,6 @@ import numpy as np
 from fdl_zoo import backend
 from fdl_zoo.analysis.finished import FinishedRun, open_run
 from fdl_zoo.errors import InvalidData, InvalidOption
-from fdl_zoo.reading import as_bytes
 from fdl_zoo.tracking.folder import ROOT
 
 EXAMPLES = 256  # test images over which the effect of a shift is averaged
@@ -148,7 +147,8 @@ def _examples(subject: FinishedRun, count: int) -> tuple[np.ndarray, np.ndarray]
     parts = []
     for split in (subject.data.test, subject.data.validation):
         taken = min(count - sum(len(each[0]) for each in parts), len(split))
-        parts.append(split.take(np.arange(taken)))
+        if taken:
+            parts.append(split.take(np.arange(taken)))
     return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
 
@@ -163,27 +163,20 @@ def _image(subject: FinishedRun, image: str | Path | int | None) -> tuple[np.nda
             )
         x, y = subject.data.test.take(np.array([number]))
         names = subject.data.class_names
-        return x[0], f"test example {number}" + (f" ({names[int(y[0])]})" if names else "")
+        return x[0], f"test example {number}" + (f" ({names[int(np.ravel(y)[0])]})" if names else "")
     return _read(Path(image), subject), Path(image).name
 
 
 def _read(path: Path, subject: FinishedRun) -> np.ndarray:
-    """An image file in the size, the channels and the range of values of the training images."""
-    from PIL import Image, UnidentifiedImageError
+    """An image file as predictions read it, then normalized as the training images are."""
+    from fdl_zoo.artifacts.interface import Interface
 
-    height, width, channels = subject.data.input_shape
-    if channels not in (1, 3):
-        raise InvalidData(f"{path} cannot be given: the model takes {channels} channels, and an image has 1 or 3.")
-    try:
-        with Image.open(path) as opened:
-            image = as_bytes(opened, path).convert("L" if channels == 1 else "RGB")
-            pixels = np.asarray(image.resize((width, height)), np.float64)
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        raise InvalidData(f"The image {path} cannot be read: {error}.") from None
-    train = subject.data.train
-    raw = subject.data.normalization.invert(train.take(np.arange(min(1000, len(train))))[0])
-    scaled = raw.min() + pixels.reshape(height, width, channels) / 255 * (raw.max() - raw.min())
-    return subject.data.normalization(scaled)
+    shape = subject.data.input_shape
+    if shape[-1] not in (1, 3):
+        raise InvalidData(f"{path} cannot be given: the model takes {shape[-1]} channels, and an image has 1 or 3.")
+    images = Interface.of(subject.data).images
+    assert images is not None  # the examples are images
+    return subject.data.normalization(images.read(path, shape))
 
 
 def _recorded(subject: FinishedRun, found: Features, x: np.ndarray | None) -> Features:

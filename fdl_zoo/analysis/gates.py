@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from scipy.special import expit
 
-from fdl_zoo.analysis.layers import main_input
+from fdl_zoo.analysis.layers import input_and_mask
 
 GATES = ("keep", "write", "output")
 _COLUMNS = ("write", "keep", "candidate", "output")  # the order in which Keras lays them out
@@ -21,16 +21,17 @@ def lstm_layer(model: keras.Model) -> Any:
     return None
 
 
-def gate_activations(layer: keras.layers.LSTM, x: np.ndarray) -> dict[str, np.ndarray]:
+def gate_activations(layer: keras.layers.LSTM, x: np.ndarray, mask: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """How far each gate is open at each step, by the layer's own weights.
 
     Args:
         layer: A built LSTM.
         x: What it reads [examples, time, features].
+        mask: Which steps are there [examples, time]; None for all. At the others memory and state stay what they are.
 
     Returns:
-        `keep`, `write` and `output` between 0 and 1, `memory` and `state` (what is put out), each
-        [examples, time, units].
+        `keep`, `write` and `output` between 0 and 1, NaN at steps that are not there, `memory` and `state` (what is
+        put out), each [examples, time, units].
     """
     kernel, recurrent, bias = _weights(layer)
     gate, squash = (_numpy(function) for function in (layer.recurrent_activation, layer.activation))
@@ -40,9 +41,10 @@ def gate_activations(layer: keras.layers.LSTM, x: np.ndarray) -> dict[str, np.nd
     for step in range(x.shape[1]):
         logits = np.split(inputs[:, step] + state @ recurrent, 4, axis=-1)
         parts = dict(zip(_COLUMNS, logits, strict=True))
-        opened = {name: gate(parts[name]) for name in GATES}
-        memory = opened["keep"] * memory + opened["write"] * squash(parts["candidate"])
-        state = opened["output"] * squash(memory)
+        there = np.ones((len(x), 1), bool) if mask is None else mask[:, step, None]
+        opened = {name: np.where(there, gate(parts[name]), np.nan) for name in GATES}
+        new = opened["keep"] * memory + opened["write"] * squash(parts["candidate"])
+        memory, state = np.where(there, new, memory), np.where(there, opened["output"] * squash(new), state)
         for name, value in {**opened, "memory": memory, "state": state}.items():
             found[name].append(value)
     return {name: np.stack(values, axis=1) for name, values in found.items()}
@@ -59,12 +61,16 @@ def _numpy(function: Any) -> Any:
     return own or (lambda values: keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values, "float64"))))
 
 
-def inputs_of(model: keras.Model, layer: Any, x: np.ndarray) -> np.ndarray:
-    """What the LSTM reads when the model is given x: the same, or what an embedding made of it."""
+def inputs_of(model: keras.Model, layer: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """What the LSTM reads when the model is given x, and which steps are there: x, or what an embedding made of it."""
     owner = next(each for each in model.layers if getattr(each, "forward_layer", each) is layer)
-    if main_input(owner) is model.inputs[0]:
-        return np.asarray(x)
-    return np.asarray(keras.Model(model.inputs[0], main_input(owner))(x, training=False))
+    read, mask = input_and_mask(owner)
+    if read is model.inputs[0]:
+        return np.asarray(x), None
+    if mask is None:
+        return np.asarray(keras.Model(model.inputs[0], read)(x, training=False)), None
+    values, there = keras.Model(model.inputs[0], [read, mask])(x, training=False)
+    return np.asarray(values), np.asarray(there)
 
 
 def gate_columns(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -69,6 +69,11 @@ def _formula(layer: Any) -> str:
 
 def main_input(layer: Any) -> Any:
     """The symbolic tensor that a layer of a functional model reads, its mask left out; several as Keras lists them."""
+    return input_and_mask(layer)[0]
+
+
+def input_and_mask(layer: Any) -> tuple[Any, Any]:
+    """The symbolic tensor that a layer of a functional model reads, and which of its steps are there; None for all."""
     read = layer.input
     masked = isinstance(read, list | tuple) and len(read) == 2 and read[1].dtype == "bool"
-    return read[0] if masked else read
+    return tuple(read) if masked else (read, None)

@@ -63,15 +63,17 @@ def adapted(data: Dataset, name: str, model: Any, interface: Interface) -> Datas
         interface: What is known of its training set. Classes are matched by their names.
 
     Raises:
-        InvalidData: Shape, task or classes differ; the message has both.
+        InvalidData: Shape, columns, task or classes differ; the message has both.
     """
-    expected = tuple(model.inputs[0].shape[1:])
-    if len(expected) != len(data.input_shape) or any(
-        size not in (None, given) for size, given in zip(expected, data.input_shape, strict=True)
+    columns = _columns(data, name, interface)
+    expected, shape = tuple(model.inputs[0].shape[1:]), tuple(data.input_shape)
+    if columns is not None:
+        shape = (*shape[:-1], len(columns))
+    if len(expected) != len(shape) or any(
+        size not in (None, given) for size, given in zip(expected, shape, strict=True)
     ):
         raise InvalidData(
-            f"The model cannot be evaluated on {name}: it takes examples of shape {expected}, and these are"
-            f" {tuple(data.input_shape)}."
+            f"The model cannot be evaluated on {name}: it takes examples of shape {expected}, and these are {shape}."
         )
     if data.task != interface.task:
         raise InvalidData(
@@ -80,12 +82,30 @@ def adapted(data: Dataset, name: str, model: Any, interface: Interface) -> Datas
     classes = _renumbered(data, name, interface)
 
     def renew(x: np.ndarray) -> np.ndarray:
-        return model_inputs(model, interface.normalization, raw_units(data, x))
+        raw = raw_units(data, x)
+        return model_inputs(model, interface.normalization, raw if columns is None else raw[..., columns])
 
     parts = {split: _Adapted(part, renew, classes) for split, part in data.splits.items()}
     names = interface.class_names or data.class_names
     outputs = model.outputs[0].shape[-1]
-    return replace(data, **parts, class_names=names, num_outputs=outputs, normalization=interface.normalization)
+    about = {"class_names": names, "num_outputs": outputs, "normalization": interface.normalization}
+    if columns is not None:
+        about |= {"input_shape": shape, "feature_names": interface.feature_names}
+    return replace(data, **parts, **about)
+
+
+def _columns(data: Dataset, name: str, interface: Interface) -> list[int] | None:
+    """Where a table has each column that the model was trained on; None where these go by their places."""
+    wanted, given = interface.feature_names, list(data.feature_names)
+    if not wanted or not given:
+        return None
+    missing = [each for each in wanted if each not in given]
+    if missing:
+        raise InvalidData(
+            f"The model cannot be evaluated on {name}: there is no column {missing[0]!r} among its features, which are"
+            f" {', '.join(given[:10])}{', ...' if len(given) > 10 else ''}."
+        )
+    return [given.index(each) for each in wanted]
 
 
 def _renumbered(data: Dataset, name: str, interface: Interface) -> np.ndarray | None:

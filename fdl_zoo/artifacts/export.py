@@ -168,8 +168,12 @@ def _examples(located: Located, interface: Interface | None, model: Any) -> np.n
         from fdl_zoo import catalogue
 
         spec = located.spec.data
-        data = catalogue.load_dataset(spec.name, **spec.options)
-        return raw_units(data, data.test.take(np.arange(min(_EXAMPLES, len(data.test))))[0])
+        try:
+            data = catalogue.load_dataset(spec.name, **spec.options)
+            return raw_units(data, data.test.take(np.arange(min(_EXAMPLES, len(data.test))))[0])
+        except ZooError:
+            if interface is None:
+                raise
     if interface is not None:
         return interface.example
     shape = [size or 8 for size in model.input_shape[1:]]

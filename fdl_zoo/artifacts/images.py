@@ -19,11 +19,9 @@ from typing import Any, Literal
 import numpy as np
 
 from fdl_zoo.data import Normalization
-from fdl_zoo.errors import InvalidData
-from fdl_zoo.reading import as_bytes
+from fdl_zoo.reading import pixels as read_pixels
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-MOST_PIXELS = 100_000_000  # of a larger image the uncompressed pixels would fill the memory
 _NEAR = 0.15  # what differs less from the ground, of 0 to 1, belongs to it
 
 
@@ -90,7 +88,7 @@ class Images:
         Raises:
             InvalidData: It cannot be read as an image; the message names the file.
         """
-        pixels = _pixels(path, "L" if shape[-1] == 1 else "RGB") / 255
+        pixels = read_pixels(path, "L" if shape[-1] == 1 else "RGB") / 255
         if shape[-1] == 1:
             pixels = pixels[..., 0]
             ground = float(np.median(_edge(pixels)))
@@ -117,27 +115,6 @@ class Images:
         row, column = ((shape[i] - size[i]) // 2 for i in range(2))
         framed[row : row + size[0], column : column + size[1]] = _resized(drawing, size)
         return framed
-
-
-def _pixels(path: Path, mode: str) -> np.ndarray:
-    """A file as bytes [height, width, channels]."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise InvalidData(
-                    f"The image {path} cannot be read: {image.width} x {image.height} pixels are too many; shrink it."
-                )
-            image = as_bytes(ImageOps.exif_transpose(image), path)
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            pixels = np.asarray(image.convert(mode))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        cause = "no image is in it" if "cannot identify" in str(error) else str(error)
-        raise InvalidData(f"The image {path} cannot be read: {cause}; give a PNG or JPEG file.") from error
-    return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 def _resized(pixels: np.ndarray, size: Any) -> np.ndarray:

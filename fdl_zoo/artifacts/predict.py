@@ -163,5 +163,5 @@ def _prediction(label: str, outputs: np.ndarray, interface: Interface | None, lo
         float(of_each[best]),
         dict(zip(names, map(float, of_each), strict=True)),
         np.asarray(outputs).tolist(),
-        None if truth is None else names[int(truth)],
+        None if truth is None else names[int(np.ravel(truth)[0])],
     )

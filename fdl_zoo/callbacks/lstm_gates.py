@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from fdl_zoo.callbacks._looking import LookingAtExamples, caption_of, examples_of, place_of
 from fdl_zoo.card import Card
@@ -18,9 +19,9 @@ class LstmGates(LookingAtExamples):
     def look(self) -> dict[str, Any]:
         """The mean of each gate over examples, time and units."""
         found = self._gates()
-        return (
-            {} if found is None else {"mean": {name: float(found[name].mean()) for name in ("keep", "write", "output")}}
-        )
+        if found is None:
+            return {}
+        return {"mean": {name: float(np.nanmean(found[name])) for name in ("keep", "write", "output")}}
 
     def metrics(self, record: Mapping[str, Any]) -> dict[str, float]:
         """These means."""
@@ -30,8 +31,9 @@ class LstmGates(LookingAtExamples):
         """Take the gates of the first example as they are now, and what the layer reads of it."""
         from fdl_zoo.analysis.gates import inputs_of, lstm_layer
 
-        found = {name: values[0] for name, values in self._gates().items()}
-        self._last = found, inputs_of(self.model, lstm_layer(self.model), self.examples[0][:1])[0]
+        read, there = inputs_of(self.model, lstm_layer(self.model), self.examples[0][:1])
+        steps = slice(None) if there is None or not there.any() else there[0]  # padding is not drawn
+        self._last = {name: values[0][steps] for name, values in self._gates().items()}, read[0][steps]
 
     def draw(self) -> None:
         """Draw these gates."""
@@ -52,7 +54,7 @@ class LstmGates(LookingAtExamples):
         layer = lstm_layer(self.model)
         if self.examples is None or layer is None:
             return None
-        return gate_activations(layer, inputs_of(self.model, layer, self.examples[0]))
+        return gate_activations(layer, *inputs_of(self.model, layer, self.examples[0]))
 
 
 def build(

@@ -200,7 +200,7 @@ def _result(
         reason = next((child.reason for child in everything if child.reason), "none was trained")
         raise TrainingFailed(f"Nothing can be compared: no run of {sweep.folder.name} finished; the first: {reason}")
     if target is None:
-        target = convergence_target(everything)
+        target = convergence_target(everything, monitor)
     rows = ranked(
         (make_row(label, group, tried.get(label, ()), target, monitor) for label, group in children.items()), monitor
     )

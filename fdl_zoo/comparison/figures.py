@@ -77,7 +77,7 @@ def sensitivity(
             line = series_style(index)
             axes.plot(rates, values, marker=MARKERS[index % len(MARKERS)], markersize=4, label=setting, **line)
             best = [(rate, value) for rate, value in zip(rates, values, strict=True) if rate == chosen[setting]]
-            axes.plot(*zip(*best, strict=True), "o", markersize=11, fillstyle="none", color=line["color"])
+            axes.plot(*np.reshape(best, (-1, 2)).T, "o", markersize=11, fillstyle="none", color=line["color"])
             columns["setting"] += [setting] * len(rates)
             columns["learning_rate"] += rates
             columns["value"] += values

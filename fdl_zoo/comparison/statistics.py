@@ -8,14 +8,9 @@ from typing import Any
 import numpy as np
 
 from fdl_zoo.comparison.child import Child
+from fdl_zoo.tasks import higher_is_better
 
 TOLERANCE = 0.1
-_HIGHER = ("acc", "auc", "precision", "recall", "f1", "iou", "r2", "cosine")
-
-
-def higher_is_better(metric: str) -> bool:
-    """Whether a metric grows as a model gets better, as Keras judges by its name."""
-    return any(word in metric.lower() for word in _HIGHER) and "loss" not in metric
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ def best_child(children: Sequence[Child], monitor: str) -> Child | None:
     return best
 
 
-def convergence_target(children: Sequence[Child], tolerance: float = TOLERANCE) -> float:
+def convergence_target(children: Sequence[Child], monitor: str, tolerance: float = TOLERANCE) -> float:
     """The value at which a run counts as converged: f <= f_best + tolerance (f_0 - f_best), of Moré and Wild (2009).
 
     f_best is the best value that any run has reached, f_0 the median over the runs after their first epoch.
@@ -95,9 +90,7 @@ def convergence_target(children: Sequence[Child], tolerance: float = TOLERANCE) 
         return math.nan
     start = float(np.median([child.values[0] for child in finite]))
     values = np.concatenate([child.values for child in finite])
-    # Whichever way the metric goes, the best is what is farthest from the start in the direction of the final values.
-    final = float(np.median([child.values[-1] for child in finite]))
-    best = float(values.max() if final > start else values.min())
+    best = float(values.max() if higher_is_better(monitor) else values.min())
     return best + tolerance * (start - best)
 
 

@@ -18,11 +18,12 @@ from fdl_zoo.comparison.child import Child, require_one_process, spec_digest
 from fdl_zoo.comparison.figures import in_words
 from fdl_zoo.comparison.parent import Sweep, sensible_jobs
 from fdl_zoo.comparison.rerun import rerun_command
-from fdl_zoo.comparison.statistics import best_child, higher_is_better
+from fdl_zoo.comparison.statistics import best_child
 from fdl_zoo.comparison.values import Range, read_search
 from fdl_zoo.errors import InvalidSpec, TrainingFailed, ZooError
 from fdl_zoo.layers import Layer, make_layers, value_layers
 from fdl_zoo.resolution import Resolved, resolve
+from fdl_zoo.tasks import higher_is_better
 from fdl_zoo.tracking.folder import ROOT, RunFolder
 from fdl_zoo.tracking.recorder import Recorder
 from fdl_zoo.training.run import Run

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from fdl_zoo.errors import TrainingFailed
+from fdl_zoo.errors import Diverged
 from fdl_zoo.spec import RunSpec, TrackingSpec
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.tracking.sender import mark_unsent
@@ -65,7 +65,7 @@ def train_child(job: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None
         outcome |= {"status": "FAILED", "reason": str(error) or type(error).__name__}
         if not (folder.path / "run.json").exists():  # it never began, and left nothing behind
             outcome["name"] = None
-        elif isinstance(error, TrainingFailed):
+        elif isinstance(error, Diverged):
             folder.update_facts(sweep={**sweep, "diverged": True})
     finally:
         _forget()

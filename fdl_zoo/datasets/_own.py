@@ -53,7 +53,7 @@ def targets(values: np.ndarray, task: str, where: str) -> tuple[np.ndarray, str,
     names, indices = np.unique(labels, return_inverse=True)
     if task == "binary" and len(names) != 2:
         raise InvalidData(f"{where} cannot be used for two classes: it has {len(names)}; set task=classification.")
-    return indices.reshape(labels.shape).astype(np.int64), task, tuple(str(name) for name in names)
+    return indices.reshape(len(labels)).astype(np.int64), task, tuple(str(name) for name in names)
 
 
 def _whole(values: np.ndarray) -> bool:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from fdl_zoo.card import Card
 from fdl_zoo.data import Dataset, Normalization, Split, split_indices
@@ -15,7 +14,7 @@ from fdl_zoo.data_checks import check
 from fdl_zoo.datasets import _own
 from fdl_zoo.datasets._augment import augmented
 from fdl_zoo.errors import InvalidData
-from fdl_zoo.reading import as_bytes
+from fdl_zoo.reading import pixels
 
 CARD = Card(task="classification", tags=("own", "images"), ranges={"image_size": "[1, inf)", "seed": "[0, inf)"})
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
@@ -46,25 +45,8 @@ class ImageFiles(Split):
 
     def take(self, indices: np.ndarray, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """The images at `indices`, [n, height, width, channels] float32 in [0, 1], and their labels [n]."""
-        images = np.stack([read(self.files[index], self.size, self.mode) for index in indices])
+        images = np.stack([pixels(self.files[index], self.mode, self.size) for index in indices])
         return PIXELS(images), self.labels[indices]
-
-
-def read(file: Path, size: tuple[int, int] | None, mode: str) -> np.ndarray:
-    """One image as bytes [height, width, channels].
-
-    Raises:
-        InvalidData: It cannot be read; the message names the file.
-    """
-    try:
-        with Image.open(file) as image:
-            image = as_bytes(image, file).convert(mode)
-            if size is not None and image.size != size[::-1]:
-                image = image.resize(size[::-1], Image.Resampling.BILINEAR)
-            pixels = np.asarray(image)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidData(f"The image {file} cannot be read: {error}; replace or remove it.") from error
-    return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 def build(
@@ -92,7 +74,7 @@ def build(
     mode = {"rgb": "RGB", "grayscale": "L"}[color_mode]
     if image_size is not None and len(image_size) != 2:
         raise InvalidData(f"image_size cannot be {image_size}: give height and width.")
-    shape = read(files[0], image_size, mode).shape
+    shape = pixels(files[0], mode, image_size).shape
     parts = [ImageFiles(files[rows], labels[rows], shape[:2], mode) for rows in split_indices(len(files), seed)]
     data = Dataset(*parts, shape, len(names), "classification", names, PIXELS)
     check(data, str(folder))

@@ -7,10 +7,9 @@ from typing import Any
 
 from fdl_zoo.errors import UnknownName, ZooError
 from fdl_zoo.spec import RunSpec
+from fdl_zoo.tasks import higher_is_better
 from fdl_zoo.tracking.folder import ROOT, find_folder, list_folders
 from fdl_zoo.training.run import Run
-
-_UP = ("accuracy", "precision", "recall", "auc", "f1", "r2")  # the larger the better; of other metrics the smaller
 
 
 def runs(
@@ -68,7 +67,7 @@ def _sorted(found: list[Run], metric: str) -> list[Run]:
     known = sorted({name for run in found for name in run.metrics})
     if found and metric not in known:
         raise UnknownName(f"Runs cannot be sorted by {metric!r}: their metrics are {', '.join(known) or 'none'}.")
-    sign = -1 if any(word in metric for word in _UP) else 1
+    sign = -1 if higher_is_better(metric) else 1
     return sorted(found, key=lambda run: (math.isnan(values[run]), sign * values[run]))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from fdl_zoo import backend, catalogue
 from fdl_zoo.data import Context, Dataset
-from fdl_zoo.errors import InvalidData, TrainingFailed, ZooError
+from fdl_zoo.errors import Diverged, InvalidData, TrainingFailed, ZooError
 from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking import default_uri
 from fdl_zoo.tracking.folder import RunFolder
@@ -272,7 +272,7 @@ class Session:
             finally:  # also of a run that is killed or fails
                 self._record_search()
         if watch.failure:
-            raise TrainingFailed(f"{watch.failure} The checkpoints of {self.folder.name} before it are kept.")
+            raise Diverged(f"{watch.failure} The checkpoints of {self.folder.name} before it are kept.")
 
     def _record_choice(self, choice: Any, batches: Any) -> None:
         """Record what the engine chose and why; say it where blocks were made short, or a full batch is cut."""

@@ -239,7 +239,7 @@ def a_corrupt_image(tmp_path):
 
 def test_a_corrupt_image_is_named_and_leaves_no_run(a_corrupt_image, tmp_path):
     data = str(a_corrupt_image.parent.parent)
-    with pytest.raises(InvalidData, match=r"dog/3\.png cannot be read: .*; replace or remove it"):
+    with pytest.raises(InvalidData, match=r"dog/3\.png cannot be read: .*; give a PNG or JPEG file in its place"):
         fdl.train("mlp", data=data, root=tmp_path / "mlruns", **QUIET)
     assert list(tmp_path.iterdir()) == [a_corrupt_image.parent.parent]
 

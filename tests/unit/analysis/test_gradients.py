@@ -146,7 +146,7 @@ def test_the_reach_is_the_furthest_distance_with_a_share_of_the_largest():
 def test_the_gates_lead_to_the_layers_own_output(bidirectional):
     model = sequence_model(lstm.build, bidirectional=bidirectional)
     layer = lstm_layer(model)
-    found = gate_activations(layer, inputs_of(model, layer, SEQUENCES[0]))
+    found = gate_activations(layer, *inputs_of(model, layer, SEQUENCES[0]))
     np.testing.assert_allclose(found["state"][:, -1], layer(SEQUENCES[0]), atol=1e-6)
     for name in ("keep", "write", "output"):
         assert found[name].shape == (6, 9, 4)
@@ -159,8 +159,19 @@ def test_the_gates_lead_to_the_layers_own_output(bidirectional):
 def test_the_gates_of_words_read_the_embedding():
     model = lstm.build((5,), 1, units=3, vocabulary=9, embedding=4)
     layer = lstm_layer(model)
-    found = gate_activations(layer, inputs_of(model, layer, WORDS[0][1:]))  # no padding
+    found = gate_activations(layer, *inputs_of(model, layer, WORDS[0][1:]))  # no padding
     np.testing.assert_allclose(found["state"][:, -1], layer(model.get_layer("embedding")(WORDS[0][1:])), atol=1e-6)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_at_padding_there_are_no_gates_and_the_state_stays(bidirectional):
+    model = lstm.build((5,), 1, units=3, vocabulary=9, embedding=4, bidirectional=bidirectional)
+    layer, embedding = lstm_layer(model), model.get_layer("embedding")
+    words = np.array([[1, 2, 3, 4, 5], [0, 0, 1, 2, 3], [1, 2, 0, 0, 0]])
+    found = gate_activations(layer, *inputs_of(model, layer, words))
+    np.testing.assert_allclose(found["state"][:, -1], layer(embedding(words), mask=words > 0), atol=1e-6)
+    np.testing.assert_array_equal(np.isnan(found["keep"]).all(-1), words == 0)
+    np.testing.assert_array_equal(found["state"][2, 1], found["state"][2, 4])
 
 
 def test_a_model_without_an_lstm_has_no_gates():

@@ -11,7 +11,6 @@ from fdl_zoo.comparison.statistics import (
     best_child,
     convergence_target,
     cost_to,
-    higher_is_better,
     make_row,
     mean_and_spread,
     performance_profile,
@@ -42,14 +41,6 @@ def test_mean_and_spread_are_those_of_a_sample():
     assert math.isnan(mean_and_spread([])[0])
 
 
-@pytest.mark.parametrize(
-    ("metric", "higher"),
-    [("val_loss", False), ("val_accuracy", True), ("val_mean_absolute_error", False), ("test_auc", True)],
-)
-def test_which_way_a_metric_goes(metric, higher):
-    assert higher_is_better(metric) is higher
-
-
 def test_the_best_child_is_that_of_the_best_final_value_and_never_a_diverged_one():
     tried = [
         child([2, 1.0], rate=0.01),
@@ -64,9 +55,13 @@ def test_the_best_child_is_that_of_the_best_final_value_and_never_a_diverged_one
 
 def test_the_target_is_moré_and_wilds():
     runs = [child([10.0, 2.0, 1.0]), child([8.0, 4.0, 3.0]), child([6.0, 5.0, 5.0])]
-    assert convergence_target(runs) == pytest.approx(1.0 + 0.1 * (8.0 - 1.0))
+    assert convergence_target(runs, "val_loss") == pytest.approx(1.0 + 0.1 * (8.0 - 1.0))
     accuracies = [child([0.2, 0.9]), child([0.4, 0.8])]
-    assert convergence_target(accuracies) == pytest.approx(0.9 + 0.1 * (0.3 - 0.9))
+    assert convergence_target(accuracies, "val_accuracy") == pytest.approx(0.9 + 0.1 * (0.3 - 0.9))
+
+
+def test_the_target_of_runs_that_overfit_is_near_the_best_that_they_reached():
+    assert convergence_target([child([0.5, 0.3, 0.6, 0.9])], "val_loss") == pytest.approx(0.3 + 0.1 * (0.5 - 0.3))
 
 
 def test_the_cost_is_that_of_the_first_epoch_at_the_target():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fdl_zoo.artifacts.interface import Interface
 from fdl_zoo.data import Dataset, Split
 from fdl_zoo.data_checks import check
 from fdl_zoo.datasets import _stored, csv, folder, npz
@@ -279,6 +280,22 @@ def test_folder_reads_images_of_sixteen_bits_as_those_of_eight(tmp_path):
     for file in tmp_path.glob("*/*.png"):
         Image.fromarray(np.asarray(Image.open(file)).astype(np.uint16) << 8).save(file)
     np.testing.assert_array_equal(everything(folder.build(path=str(tmp_path), color_mode="grayscale"))[0], eight)
+
+
+def test_folder_reads_an_image_as_a_prediction_does(tmp_path):
+    pictures(tmp_path)
+    sideways = Image.new("RGBA", (6, 4), (0, 0, 0, 0))  # transparent black, with one opaque corner
+    sideways.putpixel((0, 0), (255, 0, 0, 255))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned by a quarter
+    for file in tmp_path.glob("*/*.png"):
+        sideways.save(file, exif=exif)
+    data = folder.build(path=str(tmp_path))
+    assert data.input_shape == (6, 4, 3)
+    predicted = Interface.of(data).images.read(file, data.input_shape)
+    np.testing.assert_allclose(everything(data)[0][0], predicted)
+    np.testing.assert_array_equal(predicted[0, -1], (255, 0, 0))
+    assert (predicted.reshape(-1, 3) == 255).all(1).sum() == 23
 
 
 def test_folder_splits_are_fixed_by_the_seed(tmp_path):
