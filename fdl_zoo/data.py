@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,11 @@ class Dataset:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
     def digest(self) -> str:
-        """SHA-256 over the digests of the three splits."""
+        """SHA-256 over the digests of the three splits, for which all data are read once."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         return hashlib.sha256("".join(split.digest() for split in self.splits.values()).encode()).hexdigest()
 
 

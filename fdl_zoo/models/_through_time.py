@@ -135,7 +135,10 @@ class ThroughTimeRNN(keras.layers.RNN):
             weights = tuple(scaled_gradient(each, scale) for each in weights)
         activation = keras.activations.serialize(cell.activation)
         last = last_state(activation, sequences, mask, initial_state[0], weights)
-        return last, last[:, None], [last]
+        output = last
+        if mask is not None:  # as Keras has it: where no step counts, the output is zero, whatever the state
+            output = ops.where(ops.any(mask, axis=1, keepdims=True), last, ops.zeros_like(last))
+        return output, output[:, None], [last]
 
     def _is_plain(self, sequences: Any) -> bool:
         """Whether nothing is asked for beyond the last state, by a cell and of a length that are known."""

@@ -109,6 +109,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def has_state(self) -> bool:
+        """Whether there is a state to resume from; the best one so far, kept for the end, is none."""
+        return any(self.checkpoints.glob("state-*.npz"))
+
+    @property
     def artifacts(self) -> Path:
         """The folder whose files are all mirrored to the tracking store."""
         return self.path / "artifacts"

@@ -71,7 +71,8 @@ def accelerate(
         raise InvalidData("A Split cannot have targets or weights beside it: it has its own; leave y out.")
     split = x if isinstance(x, Split) else Arrays(x, y, sample_weight)
     parts = accumulated_steps(model) if batch_size == "full" else 1
-    if len(split.take(np.arange(0))) < 2 and max(parts, model.distribute_strategy.num_replicas_in_sync) > 1:
+    divided = max(parts, model.distribute_strategy.num_replicas_in_sync) > 1
+    if divided and len(split) and len(split.take(np.arange(1))) < 2:
         raise InvalidData(
             "The data cannot be divided among replicas or micro-batches without targets: give y, or use one device and"
             " no gradient accumulation."
@@ -95,7 +96,8 @@ def accelerate(
 
 def accumulated_steps(model: keras.Model) -> int:
     """Over how many steps the optimizer of a compiled model accumulates: a full batch is cut into as many."""
-    return getattr(model.optimizer, "gradient_accumulation_steps", None) or 1
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # one that scales the loss has none itself
+    return getattr(optimizer, "gradient_accumulation_steps", None) or 1
 
 
 def _array(given: Any) -> np.ndarray:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Mapping, Set
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +169,7 @@ class Checkpoints:
             return _read(path)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             cause = str(error).partition("\n")[0]
-            warn(f"The checkpoint {path.name} is damaged ({cause}): the one before it is used.")
+            warn(f"The checkpoint {path.name} is damaged ({cause}), and is left out.")
             return None
 
 
@@ -180,19 +180,15 @@ def _write(file: Any, state: State) -> None:
         for index, values in enumerate(getattr(state, name))
         for replica, value in enumerate(values)
     }
-    about = {name: value for name, value in asdict(_without_arrays(state)).items() if name not in PARTS}
+    about = {each.name: getattr(state, each.name) for each in fields(state) if each.name not in PARTS}
     np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
-
-
-def _without_arrays(state: State) -> State:
-    return State(state.epoch, state.step, state.iterations, state.stopped, state.callbacks)
 
 
 def _read(path: Path) -> State:
     found: dict[str, dict[int, list[np.ndarray]]] = {name: {} for name in PARTS}
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
         about: Mapping[str, Any] = json.loads(archive["about"].tobytes())
-        for key in sorted(archive.files):
+        for key in sorted(archive.files, key=lambda key: (len(key), key)):  # replica 10 comes after replica 9
             name, _, rest = key.partition(".")
             if name in found:
                 found[name].setdefault(int(rest.partition(".")[0]), []).append(archive[key])

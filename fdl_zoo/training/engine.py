@@ -148,8 +148,7 @@ class Loop:
             rows, weights = self._share(block)
             self._logs = ()
             if self._carries_logs or self.replicas > 1:
-                zeros = self._log_zeros(data, rows, weights, varying)
-                self._logs = zeros if self._carries_logs else ()
+                self._logs = self._log_zeros(data, rows, weights, varying)
             elif self.step == self.model.train_step:
                 self._make_variables(data, rows)
 

@@ -53,6 +53,7 @@ class Recording(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start the clock; a schedule has set this epoch's learning rate, and nobody has refused the model by then."""
         self.begun = True
+        self.notify()
         self._started = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:

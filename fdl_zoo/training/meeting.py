@@ -49,7 +49,12 @@ class Agreement:
 
 
 def meet(
-    cluster: Cluster, spec: RunSpec, folder: RunFolder, progress: Progress, initial: Initial | None = None
+    cluster: Cluster,
+    spec: RunSpec,
+    folder: RunFolder,
+    progress: Progress,
+    initial: Initial | None = None,
+    resumed: bool = False,
 ) -> Readiness:
     """As worker 0, meet all others over the run in a folder; a new run that does not come about leaves nothing.
 
@@ -58,7 +63,8 @@ def meet(
         spec: What is trained; its secrets are not told, whoever comes to the meeting.
         folder: The run's, with the states to go on from, if there are any.
         progress: What shows the progress.
-        initial: The weights to start from, which are sent to the others.
+        initial: The weights to start from, which are sent to the others; only where there is no state to go on from.
+        resumed: The run was there before: it stays, whatever becomes of the meeting.
 
     Returns:
         What waits until all of them are ready to train.
@@ -66,14 +72,14 @@ def meet(
     progress.say(f"worker 0 of {len(cluster.workers)}: waiting for the others at {cluster.workers[0]}")
     files = sorted(folder.checkpoints.glob("*.npz"))
     about = None
-    if initial and not files:
+    if initial:
         files = [initial.path]
         about = {"given": initial.given, "kind": initial.kind, "name": initial.path.name}
     try:
         told = redacted_yaml(spec.to_yaml())
         return host(cluster, Agreement(folder.name, told, _packed(files), about), provenance.versions(spec))
     except BaseException:
-        if folder.history():
+        if resumed:
             folder.finish("FAILED", "not all workers came")
         else:
             folder.discard()

@@ -47,10 +47,10 @@ def resume(reference: str, *, root: str | Path = ROOT, progress: Progress | None
     rules.check(spec, {})
     with workers(spec) as cluster:
         folder.acquire()
-        begun = any(folder.checkpoints.glob("*.npz"))
-        initial = locate(spec.model.name, spec.init_from, root) if cluster and spec.init_from and not begun else None
+        anew = bool(cluster and spec.init_from and not folder.has_state)
+        initial = locate(spec.model.name, spec.init_from, root) if anew else None
         progress.say(f"{spec.model.name} on {spec.data.name} with {spec.optimizer.name}: resuming run {folder.name}")
-        readiness = meet(cluster, spec, folder, progress, initial) if cluster else None
+        readiness = meet(cluster, spec, folder, progress, initial, resumed=True) if cluster else None
         from fdl_zoo.training.session import Session
 
         return Session(spec, folder, progress, verbose, resumed=True, initial=initial, readiness=readiness).run()

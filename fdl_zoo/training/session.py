@@ -114,7 +114,7 @@ class Session:
                 self._write_models()
             except Exception as error:  # how the run ended must be recorded all the same
                 self.progress.say(f"The models of its checkpoints cannot be written ({_reason(error)}).")
-            place = "newest checkpoint" if any(self.folder.checkpoints.glob("*.npz")) else "beginning"
+            place = "newest checkpoint" if self.folder.has_state else "beginning"
             self.progress.say(f"The run can go on from its {place}: fdl resume {self.folder.name}")
         self.folder.finish(status, reason, self.metrics)
         self._start_sending()
@@ -131,6 +131,13 @@ class Session:
     def _start_sending(self) -> None:
         if self._uri and self.sender is None:
             self.sender = Sender(self.folder, self._uri)
+
+    def _notify(self) -> None:
+        """Tell the store that there is something new, from the first step on: what is refused before leaves nothing."""
+        if self.recording and self.recording.begun:
+            self._start_sending()
+        if self.sender:
+            self.sender.notify()
 
     def _train(self) -> None:
         started = time.perf_counter()
@@ -152,11 +159,11 @@ class Session:
             with placement.scope():
                 begun_with = self.folder.facts.get("chosen", {}).get("micro_batches")
                 self.model = build_model(self.spec, data, self._initialize, begun_with)
-            self._start_sending()
             self.folder.update_facts(**self._facts(data, placement.devices))
             self._say_what_is_frozen()
             with placement.device():
                 self._fit(data)
+                self._start_sending()  # also where no epoch was left to do
                 self._evaluate(data)
             with self._illustrated(data):
                 self._package(data)
@@ -176,7 +183,7 @@ class Session:
     def _check_unchanged(self, data: Dataset) -> None:
         """Refuse to go on with other data; say where other versions may round otherwise."""
         facts = self.folder.facts
-        if facts.get("dataset", {}).get("digest", data.digest()) != data.digest():
+        if facts.get("dataset", {}).get("digest") not in (None, data.digest()):
             raise InvalidData(
                 f"The run {self.folder.name} cannot be resumed: {self.spec.data.name} holds other data than it began"
                 " with; start a new run."
@@ -219,7 +226,8 @@ class Session:
             "plugins": provenance.plugins(self.spec),
             "git_commit": provenance.git_commit(),
             "dataset": {"name": self.spec.data.name, "digest": data.digest(), "source": source, "sizes": sizes},
-            "chosen": {"devices": list(devices)},
+            "chosen": self.folder.facts.get("chosen", {})
+            | {"devices": list(devices)},  # of a resumed run the rest stays
             "num_params": self.model.count_params(),
             "examples_per_epoch": self._examples_per_epoch(data),
         }
@@ -236,8 +244,7 @@ class Session:
         from fdl_zoo.training.keeping import Callbacks, Keeping
 
         spec = self.spec
-        notify = self.sender.notify if self.sender else lambda: None
-        recorder = Recorder(self.folder, notify, self.drawings)
+        recorder = Recorder(self.folder, self._notify, self.drawings)
         context = Context(self.model, data, recorder, self.folder.path, spec, self.folder.run_id or self.folder.name)
         callbacks, self.checkpoint, watch = make_callbacks(spec, context)
         batches = make_batches(data, spec, self.model)
@@ -255,7 +262,7 @@ class Session:
         keeping.others, self.checkpoint.keep = callbacks, keeping.keep
         with closing(SystemSampler()) as system, self.signals.held():
             self.recording = Recording(
-                self.folder, notify, system, spec.tracking.log_every, self.folder.facts["examples_per_epoch"]
+                self.folder, self._notify, system, spec.tracking.log_every, self.folder.facts["examples_per_epoch"]
             )
             epochs = start.epoch if start and start.stopped else spec.epochs
             everybody = [*callbacks, self.recording, Reporting(self.progress), keeping]

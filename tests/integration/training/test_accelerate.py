@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import fdl_zoo as fdl
 from fdl_zoo.errors import InvalidData, InvalidOption
@@ -247,3 +248,31 @@ def test_a_model_that_is_run_eagerly_is_run_eagerly(overridden):
         models.append((model, history))
     assert equal(models[0][0], models[1][0])
     assert models[0][1] == models[1][1]
+
+
+def test_images_on_disk_are_a_split_as_any_other(tmp_path):
+    for name, shade in (("dark", 0), ("light", 255)):
+        (tmp_path / name).mkdir()
+        for number in range(10):
+            Image.new("L", (4, 4), abs(shade - number)).save(tmp_path / name / f"{number}.png")
+    split = fdl.load_dataset("folder", path=str(tmp_path), color_mode="grayscale").train
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    losses = model.fit(fdl.accelerate(model, split, batch_size=4), epochs=3, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_an_optimizer_that_scales_the_loss_accumulates_as_the_one_inside():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+        model.compile(fdl.create_optimizer("sgd", gradient_accumulation_steps=4), "mse")
+        assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+        x = np.ones((8, 6), "float32")
+        feed = fdl.accelerate(model, x, np.zeros(8, "float32"), batch_size="full", steps=3)
+        model.fit(feed, epochs=1, verbose=0)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert feed.batches.micro_batches == 4
+    assert int(model.optimizer.inner_optimizer.iterations) == 3  # updates, one for each of the steps

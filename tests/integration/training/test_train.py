@@ -224,6 +224,13 @@ def test_what_is_refused_before_the_first_step_leaves_nothing(given, error, says
     assert not list(tmp_path.iterdir())
 
 
+def test_the_store_hears_nothing_of_what_is_refused(tmp_path):
+    settings = ["batch_size=5000", "drop_remainder=true"]
+    with pytest.raises(InvalidData, match="drop_remainder"):
+        fdl.train("logistic_regression", data="digits", root=tmp_path / "mlruns", progress=Silent(), settings=settings)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def a_corrupt_image(tmp_path):
     """A folder data set of 2 x 10 images; one, which is not the first, has lost its end."""

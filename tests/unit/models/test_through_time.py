@@ -48,6 +48,17 @@ def test_steps_that_do_not_count_anywhere_leave_the_state_as_it_is():
     np.testing.assert_array_equal(ours(sequences(7), mask=mask, training=True)[0], np.zeros(5))
 
 
+@pytest.mark.parametrize("learned", [False, True])
+def test_an_example_without_any_step_is_trained_as_it_is_evaluated(learned):
+    model = rnn.build((6, 3), 2, units=5, learned_state=learned)
+    layer = model.get_layer("recurrent")
+    layer.set_weights([np.random.default_rng(2).normal(size=each.shape) for each in layer.weights])
+    mask = padding(7)
+    mask[0] = False
+    one, other = (layer(sequences(7), mask=mask, training=training) for training in (True, False))
+    np.testing.assert_allclose(one, other, atol=1e-6)
+
+
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize("examples", [1, 4])
 def test_batches_of_known_and_of_any_length(examples, jit):

@@ -10,10 +10,14 @@ from types import SimpleNamespace
 import pytest
 
 from fdl_zoo.errors import InvalidData, InvalidOption, InvalidSpec, TrainingFailed
+from fdl_zoo.layers import make_layers
+from fdl_zoo.resolution import resolve
 from fdl_zoo.spec import EntryReference, RunSpec
+from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.training import cluster, meeting, messages
 from fdl_zoo.training.cluster import Cluster
 from fdl_zoo.training.meeting import Agreement
+from fdl_zoo.training.progress import Silent
 from fdl_zoo.training.readiness import Readiness
 
 SPEC = "model:\n  name: mlp\nseed: 0\n"
@@ -153,6 +157,22 @@ def test_a_worker_that_does_not_come_is_named(addresses):
     found = met(addresses, specs=(SPEC,), versions=(VERSIONS,), patience=1.0)
     assert isinstance(found[0], TrainingFailed)
     assert f"Worker 2 ({addresses[2]}) did not come within 1 s" in str(found[0])
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_only_a_new_run_goes_when_the_workers_do_not_come(resumed, addresses, tmp_path, monkeypatch):
+    def nobody(*given):
+        raise TrainingFailed("Worker 1 did not come.")
+
+    monkeypatch.setattr(meeting, "host", nobody)
+    spec = resolve(make_layers("mlp")).spec
+    folder = RunFolder.create("run", spec=spec.to_yaml(), facts={}, root=tmp_path)
+    state = folder.checkpoints / "state-000000-000000050.npz"  # of a run that was killed in its first epoch
+    state.write_bytes(b"all that there is of it")
+    with pytest.raises(TrainingFailed):
+        meeting.meet(Cluster(addresses, 0), spec, folder, Silent(), None, resumed)
+    assert state.exists() is resumed
+    assert folder.path.exists() is resumed
 
 
 def test_a_first_worker_that_does_not_answer_is_named(addresses):
