@@ -269,7 +269,7 @@ def test_an_optimizer_that_scales_the_loss_accumulates_as_the_one_inside():
         model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
         model.compile(fdl.create_optimizer("sgd", gradient_accumulation_steps=4), "mse")
         assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
-        x = np.ones((8, 6), "float32")
+        x = np.full((8, 6), 0.01, "float32")  # whose gradients no scale makes infinite, so that no batch is left out
         feed = fdl.accelerate(model, x, np.zeros(8, "float32"), batch_size="full", steps=3)
         model.fit(feed, epochs=1, verbose=0)
     finally:
