@@ -9,6 +9,7 @@ from fdl_zoo.errors import InvalidOption, InvalidSpec
 from fdl_zoo.keras_source import keras_names
 from fdl_zoo.spec import RunSpec
 from fdl_zoo.tasks import TASKS, check_fits
+from fdl_zoo.tracking.uri import check_environment
 
 # Options of a model that draw at random in training, or change weights behind the optimizer's back.
 _RANDOM_OPTIONS = ("dropout", "batch_norm", "max_norm")
@@ -20,6 +21,7 @@ def check(spec: RunSpec, origins: Mapping[str, str]) -> None:
     Raises:
         InvalidSpec: With one sentence: what was given, why it cannot be, what would work.
         InvalidData: The dataset is neither prepared nor reachable.
+        InvalidOption: The environment names a tracking store that cannot be.
     """
     model = catalogue.models.find(spec.model.name)
     data = catalogue.datasets.find(spec.data.name)
@@ -33,6 +35,8 @@ def check(spec: RunSpec, origins: Mapping[str, str]) -> None:
     _shape(model, data)
     _placement(spec)
     _names(spec, data)
+    if spec.tracking.enabled and spec.tracking.uri is None:
+        check_environment()
     if source := availability.source_of(data.card.source, spec.data.options):
         availability.require(source, spec.data.options.get("data_dir"))
 

@@ -1,19 +1,15 @@
 """RunSpec: one training run in names and plain values; read from YAML and options, checked, written as YAML."""
 
-import os
 import re
 from collections.abc import Iterator, Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fdl_zoo.errors import InvalidOption, InvalidSpec
-
-_SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks", "databricks-uc", "uc")
+from fdl_zoo.tracking.uri import ADDRESSES, is_address
 
 
 def _counts(value: Any) -> Any:
@@ -74,18 +70,8 @@ class TrackingSpec(BaseModel):
     @field_validator("uri")
     @classmethod
     def _known(cls, value: str | None) -> str | None:
-        """What no store answers to would be tried again by each later command: MLflow closed folders of files."""
-        if value is None:
-            return value
-        parts = urlsplit(value)
-        known = (
-            parts.scheme.partition("+")[0] in _SCHEMES
-            or value == "databricks"
-            or (parts.scheme in ("", "file") and os.environ.get("MLFLOW_ALLOW_FILE_STORE"))
-            or parts.scheme in entry_points(group="mlflow.tracking_store").names
-        )
-        if not known or (parts.scheme in ("http", "https") and not parts.hostname):
-            raise ValueError("it is http://HOST:PORT, sqlite:///PATH, or another store that MLflow takes")
+        if value is not None and not is_address(value):
+            raise ValueError(ADDRESSES)
         return value
 
 

@@ -50,16 +50,23 @@ def check_fits(task: str, noun: str, name: str) -> None:
         name: Keras's name of it, in either spelling, or `accuracy`.
 
     Raises:
-        InvalidOption: A class is given by its index, which Keras's sparse ones take; or there are no classes.
+        InvalidOption: A class is given by its index, which Keras's sparse ones take; or there are no classes; or it
+            takes probabilities where there is one logit.
     """
-    of_an_index = name == "accuracy" or name.lower().startswith("sparse")
-    fits = of_an_index if task == "classification" else "categorical" not in name.lower()
-    if not fits:
+    if not _fits(task, name.lower().replace("_", "")):
         known = TASKS[task].loss if noun == "loss" else " or ".join(TASKS[task].metrics) or "none"
         raise InvalidOption(
             f"The {noun} {name!r} cannot be used for {task}, where the targets are {_named(TASKS[task].targets)}: the"
             f" {noun} for these is {known}."
         )
+
+
+def _fits(task: str, name: str) -> bool:
+    if task == "classification":
+        return name == "accuracy" or name.startswith("sparse")
+    if task == "binary":
+        return "categorical" not in name and not name.startswith(("f1score", "fbetascore"))
+    return "categorical" not in name and name != "accuracy"
 
 
 def _named(targets: str) -> str:

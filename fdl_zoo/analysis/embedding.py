@@ -33,9 +33,9 @@ class Embedding:
 
 def last_hidden(model: keras.Model) -> Any:
     """The last layer before the output layer whose values a network has learned; None where there is none."""
-    output = next(each for each in reversed(model.layers) if each.trainable_variables)
+    output = next(each for each in reversed(model.layers) if each.weights)  # frozen ones have theirs too
     before = model.layers[: model.layers.index(output)]
-    weighted = [index for index, layer in enumerate(before) if layer.trainable_variables]
+    weighted = [index for index, layer in enumerate(before) if layer.weights]
     if not weighted:
         return None
     kept = [each for each in before[weighted[-1] :] if not isinstance(each, keras.layers.Dropout)]

@@ -271,6 +271,11 @@ def filter_normalised(random: np.random.Generator, weights: Sequence[np.ndarray]
     return np.concatenate(parts)
 
 
+def _forms(model: Any) -> list[tuple[tuple[int, ...], bool]]:
+    """Shape of each weight, and whether it is trained."""
+    return [(tuple(weight.shape), weight.trainable) for weight in model.weights]
+
+
 def _directions(subject: FinishedRun, objective: Any, plane: str | None, others: list[FinishedRun], seed: int) -> Any:
     """The plane's origin, its two directions, and the points to name."""
     from fdl_zoo.analysis.objective import flat
@@ -279,11 +284,10 @@ def _directions(subject: FinishedRun, objective: Any, plane: str | None, others:
     if others:
         ends = []
         for other in others:
-            shapes = [weight.shape for weight in other.model.get_weights()]
-            if shapes != [weight.shape for weight in subject.model.get_weights()]:
+            if _forms(other.model) != _forms(subject.model):
                 raise InvalidData(
-                    f"No plane goes through {subject.name} and {other.name}: their weights have other shapes; take runs"
-                    " of one model on one dataset."
+                    f"No plane goes through {subject.name} and {other.name}: their weights have other shapes, or"
+                    " others are frozen; take runs of one model on one dataset."
                 )
             ends.append(flat(other.model.get_weights(), other.model) - origin)
         return origin, _independent(ends, "the three runs"), [subject.name, *(each.name for each in others)]

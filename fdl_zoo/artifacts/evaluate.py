@@ -129,7 +129,8 @@ def _dataset(located: Located, data: str | None, data_dir: str | None) -> tuple[
     found = resolve(make_layers(model, data), data_dir).spec.data
     options = dict(found.options)
     if trained and trained.data.name == found.name:  # another file of the same kind: read as the first one was
-        options = {**trained.data.options, **{key: options[key] for key in ("path",) if key in options}}
+        which = ("path", "source", *(["data_dir"] if data_dir is not None else []))
+        options = {**trained.data.options, **{key: options[key] for key in which if key in options}}
     return found.name, options
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import keras
 
 from fdl_zoo import saved
-from fdl_zoo.callbacks._monitor import Resumable, monitored
+from fdl_zoo.callbacks._monitor import Resumable, loss_is_finite, monitored
 from fdl_zoo.card import Card
 from fdl_zoo.data import Context
 from fdl_zoo.errors import InvalidOption
@@ -70,7 +70,7 @@ class Checkpoint(Resumable, keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Writes what this epoch calls for; a model whose loss is not finite never replaces a good one."""
         value = monitored(logs, self._metric(logs))
-        if not math.isfinite(monitored(logs, "loss")) or not math.isfinite(value):
+        if not loss_is_finite(self.model, logs) or not math.isfinite(value):
             return
         self._epoch = epoch
         if self.best is None or self._better(value):

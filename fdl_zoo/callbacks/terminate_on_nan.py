@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from fdl_zoo.callbacks._monitor import Resumable
+from fdl_zoo.callbacks._monitor import Resumable, loss_is_finite
 from fdl_zoo.card import Card
 
 CARD = Card(chapter=4, tags=("safety",))
@@ -58,7 +58,8 @@ class TerminateOnNaN(Resumable, keras.callbacks.Callback):
 
     def _check(self, metric: str, logs: Mapping[str, Any] | None, step: int | None) -> None:
         value = (logs or {}).get(metric)
-        if getattr(self.model.optimizer, "stop_reason", None) == "running":
+        searching = getattr(self.model.optimizer, "stop_reason", None)
+        if searching == "running" or (searching and metric == "loss" and loss_is_finite(self.model, logs)):
             return  # a line search takes back a step that leads there
         if value is None or math.isfinite(float(value)) or self.failure is not None:
             return

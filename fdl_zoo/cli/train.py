@@ -203,4 +203,6 @@ def where_to_look(run: Any) -> str:
     if not run.spec.tracking.enabled:
         return str(relative(run.path))
     uri = run.spec.tracking.uri or default_uri()
-    return redacted(uri) if uri.startswith(("http://", "https://")) else "fdl ui"
+    if uri.startswith(("http://", "https://")):
+        return redacted(uri)
+    return "fdl ui" if uri == default_uri() else f"MLFLOW_TRACKING_URI={redacted(uri)} fdl ui"

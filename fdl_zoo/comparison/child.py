@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fdl_zoo import catalogue
+from fdl_zoo import catalogue, weights
 from fdl_zoo.errors import InvalidSpec, ZooError
 from fdl_zoo.spec import EntryReference, RunSpec
 from fdl_zoo.tracking.folder import RunFolder, list_folders
 from fdl_zoo.training import provenance
+from fdl_zoo.training.initial import locate
 from fdl_zoo.training.run import Run
 
 # What says where and how often a run is recorded, and how long a compiled block is, changes none of its results.
@@ -143,6 +144,7 @@ class Known:
     def __init__(self, root: Path, parent: str) -> None:
         self._folders: dict[str, list[RunFolder]] = {}
         self._digests: dict[str, str] = {}
+        self._root = root
         self._loading = threading.Lock()
         pruned = []
         for folder in list_folders(root):
@@ -170,9 +172,22 @@ class Known:
         then, now = facts.get("versions") or {}, provenance.versions(spec)
         if any(then.get(name) != now[name] for name in (*_PACKAGES, *provenance.plugins(spec))):
             return False
+        if spec.init_from is not None and (facts.get("init_from") or {}).get("sha256") != self._weights(spec):
+            return False
         if not isinstance(spec.data.options.get("path"), str):
             return True  # a dataset of a package is as fixed as the package's version
         return (facts.get("dataset") or {}).get("digest") == self._digest(spec.data)
+
+    def _weights(self, spec: RunSpec) -> str:
+        """The digest of the weights that a run would start from, read once per sweep; empty where there are none."""
+        key = json.dumps([spec.model.name, spec.init_from])
+        with self._loading:
+            if key not in self._digests:
+                try:
+                    self._digests[key] = weights.digest(locate(spec.model.name, str(spec.init_from), self._root).path)
+                except (ZooError, OSError):  # the child that is then trained says why
+                    self._digests[key] = ""
+            return self._digests[key]
 
     def _digest(self, data: EntryReference) -> str:
         """The digest of the user's own data, loaded once per sweep; empty where they cannot be loaded."""

@@ -23,6 +23,7 @@ from fdl_zoo.layers import make_layers
 from fdl_zoo.resolution import Resolved
 from fdl_zoo.tracking.folder import ROOT, RunFolder
 from fdl_zoo.tracking.recorder import Recorder
+from fdl_zoo.training.initial import name_last
 from fdl_zoo.training.run import Run
 
 Say = Callable[[str], None]
@@ -116,7 +117,7 @@ def compare(
     """
     if target is not None and not math.isfinite(target):
         raise InvalidSpec(f"target cannot be {target}: no metric reaches it; give a finite number, such as 0.1.")
-    layers = make_layers(model, data, optimizer, None, None, config, settings, values)
+    layers = name_last(make_layers(model, data, optimizer, None, None, config, settings, values), root)
     plan = make_plan(layers, vary, learning_rates, data_dir)
     return run_plan(plan, target=target, jobs=jobs, root=root, say=say)
 

@@ -23,6 +23,7 @@ from fdl_zoo.tracking.folder import ROOT, RunFolder, new_name
 from fdl_zoo.tracking.recorder import Recorder
 from fdl_zoo.tracking.sender import Sender
 from fdl_zoo.training import provenance
+from fdl_zoo.training.initial import Initial, settle
 
 DIVERGED = 4.0  # times the lowest smoothed loss, of what the loss fell by
 BLOCK = 10  # steps between two looks at the loss
@@ -118,11 +119,13 @@ def find_lr(
             " optimizer, for example --optimizer adam."
         )
     require_one_process("find-lr", spec)
+    resolved, initial = settle(resolved, root)
+    spec = resolved.spec
     folder = _begin(resolved, Path(root))
     say(f"range test of {spec.model.name} on {spec.data.name} with {spec.optimizer.name}: {folder.name}")
     sender = Sender(folder, spec.tracking.uri or default_uri(folder.root)) if spec.tracking.enabled else None
     try:
-        rates, losses = measure(spec, low=low, high=high, steps=steps)
+        rates, losses = measure(spec, low=low, high=high, steps=steps, initial=initial)
         found = judged(folder.name, rates, losses, smoothing, spec.optimizer.name)
         found = _draw(found, spec, folder)
     except KeyboardInterrupt:
@@ -156,7 +159,9 @@ def _begin(resolved: Resolved, root: Path) -> RunFolder:
     return RunFolder.create(name, spec=spec.to_yaml(), facts=facts | {"kind": "find-lr"}, root=root)
 
 
-def measure(spec: Any, *, low: float, high: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def measure(
+    spec: Any, *, low: float, high: float, steps: int, initial: Initial | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The rate and the loss of each step [steps], up to where the loss diverges.
 
     Args:
@@ -164,6 +169,7 @@ def measure(spec: Any, *, low: float, high: float, steps: int) -> tuple[np.ndarr
         low: The first rate.
         high: The last rate.
         steps: How many steps the rates are spread over.
+        initial: The weights to start from; None for random ones.
     """
     from fdl_zoo import backend, catalogue
 
@@ -178,12 +184,12 @@ def measure(spec: Any, *, low: float, high: float, steps: int) -> tuple[np.ndarr
     check_data(data, spec)
     with numerics(spec.seed, spec.precision):
         with placement.scope():
-            model = build_model(spec, data)
+            model = build_model(spec, data, initial.load if initial else None)
             model.optimizer.learning_rate = climb(low, high, steps)
-        batches = make_batches(data, spec, model)
-        feed, _ = install(model, batches, jit=spec.jit, block=BLOCK)
-        watch = make_watch(steps)
-        model.fit(feed, epochs=math.ceil(steps / len(batches)), callbacks=[watch], shuffle=False, verbose=0)
+        batches, watch = make_batches(data, spec, model), make_watch(steps)
+        with placement.device():
+            feed, _ = install(model, batches, jit=spec.jit, block=BLOCK)
+            model.fit(feed, epochs=math.ceil(steps / len(batches)), callbacks=[watch], shuffle=False, verbose=0)
     losses = np.asarray(watch.losses[:steps], float)
     return low * (high / low) ** (np.arange(len(losses)) / (steps - 1)), losses
 

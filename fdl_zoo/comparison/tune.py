@@ -26,6 +26,7 @@ from fdl_zoo.resolution import Resolved, resolve
 from fdl_zoo.tasks import higher_is_better
 from fdl_zoo.tracking.folder import ROOT, RunFolder
 from fdl_zoo.tracking.recorder import Recorder
+from fdl_zoo.training.initial import name_last
 from fdl_zoo.training.run import Run
 
 
@@ -126,7 +127,7 @@ def tune(
         raise InvalidSpec('A search needs Optuna, which is not installed: pip install "fdl-zoo[tune]".')
     if trials < 1:
         raise InvalidSpec(f"trials cannot be {trials}: give at least 1.")
-    layers = make_layers(model, data, optimizer, None, None, config, settings, values)
+    layers = name_last(make_layers(model, data, optimizer, None, None, config, settings, values), root)
     ranges = _ranges(search)
     base = resolve([*layers, *value_layers("--search", _ends(ranges)[0])], data_dir)
     for end in _ends(ranges):  # a range that an option does not accept is refused before the first trial

@@ -171,9 +171,16 @@ def send_unsent(root: Path = ROOT, *, tracker: Callable[[RunFolder, str], Tracke
             mirror(folder, tracker(folder, uri))
         except Exception as error:
             # Whatever a store raises, the command that the user gave goes on; the other runs of that store can wait.
-            unreachable[uri] = _in_words(error)
-            messages.append(_unsent(folder, uri, unreachable[uri]))
+            why = _in_words(error)
+            messages.append(_unsent(folder, uri, why))
+            if not _of_this_run(error):
+                unreachable[uri] = why
     return messages
+
+
+def _of_this_run(error: Exception) -> bool:
+    """Whether the store may take other runs: this one's experiment was deleted, or a file of it cannot be read."""
+    return isinstance(error, TrackingError) or getattr(error, "filename", None) is not None
 
 
 def _parents_first(marker: Path) -> tuple[float, str]:
@@ -206,7 +213,7 @@ def send(folder: RunFolder, *, tracker: Callable[[RunFolder, str], Tracker] = op
 
 def _mirror(folder: RunFolder, tracker: Tracker) -> None:
     cursor = Cursor.load(folder)
-    status = folder.status
+    status, marked = folder.status, _marked(folder)
     run_id = tracker.begin(folder)
     if run_id != cursor.run_id:
         cursor.restart(run_id)
@@ -219,6 +226,14 @@ def _mirror(folder: RunFolder, tracker: Tracker) -> None:
     _send_model(folder, tracker, cursor)
     if status != "RUNNING":
         _send_end(folder, tracker, cursor, status)
+        if _marked(folder) == marked:  # else somebody has added something meanwhile, which the next call sends
+            (folder.path / "unsent").unlink(missing_ok=True)
+
+
+def _marked(folder: RunFolder) -> int:
+    """When the run was last marked as one with something to send; 0 for never."""
+    marker = folder.path / "unsent"
+    return marker.stat().st_mtime_ns if marker.exists() else 0
 
 
 def _send_facts(folder: RunFolder, tracker: Tracker, cursor: Cursor) -> None:
@@ -292,7 +307,6 @@ def _send_end(folder: RunFolder, tracker: Tracker, cursor: Cursor, status: str) 
         tracker.end("KILLED" if status == "INTERRUPTED" else status, folder.reason, ended)
         cursor.ended = status
         cursor.save()
-    (folder.path / "unsent").unlink(missing_ok=True)
 
 
 def _last_step(folder: RunFolder) -> int:

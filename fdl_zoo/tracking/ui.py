@@ -11,7 +11,7 @@ from fdl_zoo.tracking.secrets import redacted
 from fdl_zoo.tracking.servers import Server
 from fdl_zoo.tracking.servers import stop as stop_ui
 from fdl_zoo.tracking.store import ensure_store
-from fdl_zoo.tracking.uri import EXPERIMENT, default_uri, sqlite_path
+from fdl_zoo.tracking.uri import EXPERIMENT, check_environment, default_uri, sqlite_path
 
 READY_SECONDS = servers.READY_SECONDS
 __all__ = ["exposure", "serve_ui", "stop_ui", "wait_for_ui"]
@@ -29,9 +29,11 @@ def serve_ui(root: Path = ROOT, *, host: str = "127.0.0.1", port: int | None = N
         The server's process, which `stop_ui` ends, and the address to open: the page of this directory's runs.
 
     Raises:
-        InvalidOption: The host or the port cannot be listened on, or the runs are on a server that has its own UI.
+        InvalidOption: The host or the port cannot be listened on, the runs are on a server that has its own UI, or no
+            store can be where the environment says.
         TrackingError: The server does not start.
     """
+    check_environment()
     uri = default_uri(root)
     if uri.startswith(("http://", "https://")):
         raise InvalidOption(f"The runs are tracked on a server that has its own UI: open {redacted(uri)}.")
@@ -68,6 +70,7 @@ def _start(uri: str, root: Path, host: str, port: int) -> Server:
     settings = environment.SETTINGS | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_BACKEND_STORE_URI": uri}
     arguments = ["--host", host, "--port", str(port), "--workers", "1"]
     arguments += ["--artifacts-destination", str(root / "artifacts")]
+    root.mkdir(parents=True, exist_ok=True)  # where the store is elsewhere, nothing may have been written here yet
     return servers.start(["mlflow", "server", *arguments], settings, root / "ui.log")
 
 

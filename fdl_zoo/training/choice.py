@@ -136,6 +136,8 @@ def step_seconds(model: keras.Model, batch_size: int) -> float:
 
 def _seconds(layer: Any, uses: int) -> float:
     """About how long a layer takes per example, without those that it consists of."""
+    if isinstance(layer, keras.layers.Embedding):
+        return 0.0  # it looks up, and multiplies nothing
     rate = RECURRENT_OPERATIONS_PER_SECOND if isinstance(layer, keras.layers.RNN) else OPERATIONS_PER_SECOND
     others = {id(weight) for part in _inside(layer) for weight in part.trainable_variables}
     own = sum(_size(weight) for weight in layer.trainable_variables if id(weight) not in others)
@@ -149,8 +151,9 @@ def _size(variable: keras.Variable) -> int:
 def _uses(layer: Any, unknown: int) -> int:
     """How often a layer uses its weights for one example: at each place of a convolution, at each time step."""
     try:
-        shape = layer.output.shape if "Conv" in type(layer).__name__ else layer.input.shape
-    except (AttributeError, ValueError):  # a model that is not functional does not know
+        given = layer.output if "Conv" in type(layer).__name__ else layer.input
+        shape = keras.tree.flatten(given)[0].shape  # a layer behind an embedding is given a mask too
+    except (AttributeError, ValueError, IndexError):  # a model that is not functional does not know
         return unknown
     if "Conv" in type(layer).__name__:
         return math.prod(size or 1 for size in shape[1:-1])

@@ -8,6 +8,7 @@ import keras
 
 from fdl_zoo.tracking.folder import RunFolder
 from fdl_zoo.tracking.system import SystemSampler
+from fdl_zoo.training.accelerate import accumulated_steps
 from fdl_zoo.training.checkpoints import digest
 from fdl_zoo.training.engine import Engine
 from fdl_zoo.training.progress import Progress
@@ -59,9 +60,10 @@ class Recording(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Write the loss of the block's steps, every so many."""
         if self.log_every:
-            losses = Engine.of(self.model).losses
-            first = self._iterations() - len(losses) + 1
-            wanted = [(first + k, float(loss)) for k, loss in enumerate(losses) if (first + k) % self.log_every == 0]
+            losses, together = Engine.of(self.model).losses, accumulated_steps(self.model)
+            first, every = self._batches() - len(losses) + 1, self.log_every * together
+            batches = ((first + index, float(loss)) for index, loss in enumerate(losses))
+            wanted = [(batch // together, loss) for batch, loss in batches if batch % every == 0]
             self.folder.append_history(*({"step": step, "metrics": {"step_loss": loss}} for step, loss in wanted))
             self.notify()
 
@@ -76,6 +78,10 @@ class Recording(keras.callbacks.Callback):
         state = {"sha256": digest(self.model)}
         self.folder.append_history({"epoch": epoch + 1, "step": self._iterations(), **state, "metrics": metrics})
         self.notify()
+
+    def _batches(self) -> int:
+        """Batches so far; `iterations` counts updates, which are fewer where some only accumulate."""
+        return int(_number(getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)._iterations))
 
     def _iterations(self) -> int:
         return int(_number(self.model.optimizer.iterations))

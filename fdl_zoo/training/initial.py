@@ -9,6 +9,7 @@ from typing import Any
 from fdl_zoo import catalogue, weights
 from fdl_zoo.entry import normalise
 from fdl_zoo.errors import InvalidData, InvalidOption, InvalidSpec, UnknownName
+from fdl_zoo.layers import Layer
 from fdl_zoo.resolution import Resolved
 from fdl_zoo.spec import RunSpec
 from fdl_zoo.tracking.folder import ROOT, find_folder
@@ -57,6 +58,19 @@ def settle(resolved: Resolved, root: str | Path = ROOT) -> tuple[Resolved, Initi
         return resolved, None
     initial = locate(spec.model.name, spec.init_from, root)
     return replace(resolved, spec=spec.model_copy(update={"init_from": initial.given})), initial
+
+
+def name_last(layers: Iterable[Layer], root: str | Path = ROOT) -> list[Layer]:
+    """The layers with the run that `init_from=last` means now: later on, a sweep's own runs are the last."""
+    found = []
+    for layer in layers:
+        given = layer.values.get("init_from")
+        name, at, checkpoint = given.partition("@") if isinstance(given, str) else ("", "", "")
+        if name == "last":
+            run = find_folder("last", Path(root))[0].name
+            layer = Layer(layer.origin, {**layer.values, "init_from": f"{run}{at}{checkpoint}"})
+        found.append(layer)
+    return found
 
 
 def locate(model: str, given: str, root: str | Path = ROOT) -> Initial:

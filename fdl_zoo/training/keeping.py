@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from fdl_zoo.callbacks._monitor import loss_is_finite
 from fdl_zoo.errors import InvalidData
 from fdl_zoo.spec import CheckpointSpec
 from fdl_zoo.training import callback_state
@@ -118,7 +119,7 @@ class Keeping(keras.callbacks.Callback):
         self._steps = self._epoch * self.feed.num_batches + steps
         due = self.when.steps and self._steps - self._written_steps >= self.when.steps
         due = due or (self.when.seconds and time.monotonic() - self._written_at >= self.when.seconds)
-        due, asked, finite = self._agree(bool(due), math.isfinite((logs or {}).get("loss", 0.0)))
+        due, asked, finite = self._agree(bool(due), loss_is_finite(self.model, logs))
         if self.model.stop_training or (steps == self.feed.num_batches and not asked):
             return
         if (due or asked) and finite:
@@ -134,8 +135,9 @@ class Keeping(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Write the state after this epoch where it is due; one that is not finite never replaces a good one."""
-        losses = [value for name, value in (logs or {}).items() if name.endswith("loss")]
-        due, asked, finite = self._agree(bool(self._due), all(map(math.isfinite, losses)))
+        others = [value for name, value in (logs or {}).items() if name.endswith("loss") and name != "loss"]
+        finite = loss_is_finite(self.model, logs) and all(map(math.isfinite, others))
+        due, asked, finite = self._agree(bool(self._due), finite)
         over = self.model.stop_training or epoch + 1 == self.params["epochs"] or asked
         if finite and (due or over):
             state, names = self._state(epoch + 1, 0), self._due | ({"last"} if over else set())

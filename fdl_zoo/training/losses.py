@@ -54,10 +54,11 @@ def _metric(task: str, name: str) -> keras.metrics.Metric:
         return keras.metrics.BinaryAccuracy(threshold=0.0, name=name)  # the logit of probability 1/2
     if name == "accuracy":
         return keras.metrics.SparseCategoricalAccuracy(name=name)
-    return _by_name(keras.metrics, name, "metric", name=name)
+    # Of two classes one logit is told, which is zero at probability 1/2.
+    return _by_name(keras.metrics, name, "metric", 0.0 if task == "binary" else None, name=name)
 
 
-def _by_name(module: ModuleType, asked: str, noun: str, **options: Any) -> Any:
+def _by_name(module: ModuleType, asked: str, noun: str, threshold: float | None = None, **options: Any) -> Any:
     """An instance of the class behind a name: Keras's own look-up gives functions too, which take no logits."""
     try:
         found = module.get(asked)
@@ -65,8 +66,11 @@ def _by_name(module: ModuleType, asked: str, noun: str, **options: Any) -> Any:
         raise InvalidOption(f"There is no {noun} {asked!r} in Keras: write for example {_EXAMPLES[noun]}.") from None
     squeezed = getattr(found, "__name__", type(found).__name__).replace("_", "").lower()
     kind = next(value for key, value in vars(module).items() if inspect.isclass(value) and key.lower() == squeezed)
-    if "from_logits" in inspect.signature(kind).parameters:
+    known = inspect.signature(kind).parameters
+    if "from_logits" in known:
         options["from_logits"] = True
+    elif threshold is not None:
+        options |= {key: threshold for key in ("threshold", "thresholds") if key in known}
     return kind(**options)
 
 

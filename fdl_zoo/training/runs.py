@@ -1,12 +1,14 @@
 """The runs of a working directory, found by name, filtered, sorted and compared; read from their folders alone."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fdl_zoo import catalogue
+from fdl_zoo.entry import normalise
 from fdl_zoo.errors import UnknownName, ZooError
-from fdl_zoo.spec import RunSpec
+from fdl_zoo.spec import EntryReference, RunSpec
 from fdl_zoo.tasks import higher_is_better
 from fdl_zoo.tracking.folder import ROOT, find_folder, list_folders
 from fdl_zoo.training.run import Run
@@ -39,8 +41,8 @@ def runs(
         UnknownName: No run has the metric.
     """
     found = [Run(folder) for folder in list_folders(Path(root))]
-    wanted = {"model": model, "data": data, "optimizer": optimizer}
-    wanted = {key: value.lower() for key, value in wanted.items() if value is not None}
+    given = {"model": model, "data": data, "optimizer": optimizer}
+    wanted = {key: _meant(key, value) for key, value in given.items() if value is not None}
     if status is not None:
         found = [run for run in found if run.status == status.upper()]
     if wanted or experiment is not None:
@@ -48,10 +50,30 @@ def runs(
         found = [
             run
             for run, spec in specs
-            if all(getattr(spec, key).name.lower() == value for key, value in wanted.items())
+            if all(_is(getattr(spec, key), *meant) for key, meant in wanted.items())
             and experiment in (None, spec.experiment)
         ]
     return (_sorted(found, sort) if sort else found)[:limit]
+
+
+def _meant(key: str, given: str) -> tuple[str, dict[str, str]]:
+    """The entry that `fdl train` would take a name or a path for, and the options that follow from it."""
+    registry = catalogue.registry("datasets" if key == "data" else key)
+    if member := registry.member(given):
+        return member[0].name, member[1]
+    if key == "data" and Path(given).suffix in (".csv", ".npz"):
+        return Path(given).suffix.lstrip("."), {"path": given}
+    try:
+        return registry.find(given).name, {}
+    except ZooError:  # of a plugin that is not installed any more
+        return given, {}
+
+
+def _is(reference: EntryReference, name: str, options: Mapping[str, str]) -> bool:
+    """Whether a specification names this entry with these options; a dataset's version may be left out."""
+    known = {key: str(value) for key, value in reference.options.items()}
+    chosen = (value in (known.get(key, ""), known.get(key, "").partition(":")[0]) for key, value in options.items())
+    return normalise(reference.name) == normalise(name) and all(chosen)
 
 
 def _spec(run: Run) -> RunSpec | None:

@@ -36,13 +36,18 @@ class Lion(keras.optimizers.Optimizer):
         """Takes one step with one variable."""
         moment = self.moments[self._get_variable_index(variable)]
         gradient = keras.ops.cast(gradient, variable.dtype)
-        direction = keras.ops.sign(self.beta_1 * moment + (1 - self.beta_1) * gradient)
+        direction = keras.ops.sign(_mixed(moment, gradient, self.beta_1))
         self.assign_sub(variable, keras.ops.cast(learning_rate, variable.dtype) * direction)
-        self.assign(moment, self.beta_2 * moment + (1 - self.beta_2) * gradient)
+        self.assign(moment, _mixed(moment, gradient, self.beta_2))
 
     def get_config(self):
         """The options as plain values."""
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2}
+
+
+def _mixed(moment, gradient, share):
+    """`share` of the moment and the rest of the gradient, by Keras's operations: an embedding's gradient is sparse."""
+    return keras.ops.add(keras.ops.multiply(moment, share), keras.ops.multiply(gradient, 1 - share))
 
 
 def build(*, learning_rate: float = 0.0001, beta_1: float = 0.9, beta_2: float = 0.99, **base) -> Lion:

@@ -11,7 +11,7 @@ from fdl_zoo import catalogue, weights
 from fdl_zoo.errors import InvalidData, InvalidOption, InvalidSpec
 from fdl_zoo.layers import make_layers
 from fdl_zoo.resolution import resolve
-from fdl_zoo.training.initial import Initial
+from fdl_zoo.training.initial import Initial, name_last
 from fdl_zoo.training.progress import Silent
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -168,3 +168,12 @@ def test_a_run_that_is_resumed_at_its_beginning_starts_from_the_same_weights(fir
     resumed = fdl.resume(cut.name, root=root, progress=Silent())
     for mine, theirs in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_the_last_run_is_that_before_a_sweep(tmp_path):
+    settings = ["tracking.enabled=false"]
+    run = fdl.train("logistic_regression", epochs=1, root=tmp_path, progress=Silent(), settings=settings)
+    layers = make_layers("mlp", settings=["init_from=last@best", "epochs=3"])
+    found = [layer.values for layer in name_last(layers, tmp_path)]
+    assert {"init_from": f"{run.name}@best"} in found
+    assert {"epochs": 3} in found

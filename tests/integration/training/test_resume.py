@@ -326,6 +326,16 @@ def test_the_loss_of_every_so_manieth_step_is_recorded(tmp_path):
     assert "step_loss" not in every.history
 
 
+@pytest.mark.parametrize("block", [1, 4])
+def test_steps_that_accumulate_are_counted_once(block, tmp_path):
+    run = fdl.train(
+        "logistic_regression", epochs=2, batch_size=100, block=block, root=tmp_path, progress=Silent(),
+        settings=["tracking.enabled=false", "tracking.log_every=2", "optimizer.gradient_accumulation_steps=3"],
+    )  # fmt: skip
+    steps = [line["step"] for line in run.folder.history() if "epoch" not in line]
+    assert steps == [2, 4, 6, 8, 10]  # of 15 batches an epoch, three to an update
+
+
 class Ends(keras.callbacks.Callback):
     """Ends a run, once, at a moment of the first epoch."""
 

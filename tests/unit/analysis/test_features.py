@@ -142,6 +142,14 @@ def test_a_hidden_layer_that_computes_in_bfloat16_is_drawn_too():
     assert np.isfinite(points).all()
 
 
+def test_frozen_layers_are_hidden_layers_too():
+    model = lstm.build((5, 2), 3, units=4)
+    hidden = last_hidden(model)
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+    assert last_hidden(model) is hidden
+
+
 def test_the_last_hidden_layer():
     assert last_hidden(convnet.build((8, 8, 1), 3)).name == "fc_relu"
     assert last_hidden(lstm.build()).name == "recurrent"

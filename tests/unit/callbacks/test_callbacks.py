@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -139,6 +140,16 @@ def test_terminate_on_nan_stops_at_the_step_and_remembers_it():
     assert "epoch 1, step 3: loss is nan" in callback.failure
     tiny().fit(X, Y, verbose=0, callbacks=[callback])
     assert callback.failure is None
+
+
+@pytest.mark.parametrize(("accepted", "failed"), [(0.5, False), (np.nan, True)])
+def test_what_a_line_search_tried_and_took_back_is_no_failure(accepted, failed):
+    watch = terminate_on_nan.build()
+    optimizer = SimpleNamespace(stop_reason="converged", accepted_loss=accepted)
+    watch.set_model(SimpleNamespace(optimizer=optimizer, stop_training=False))
+    watch.on_train_begin()
+    watch.on_epoch_end(0, {"loss": np.nan, "val_loss": 0.4})
+    assert (watch.failure is not None) is failed
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

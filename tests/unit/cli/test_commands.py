@@ -456,6 +456,7 @@ def test_commands_can_be_run_one_after_another_in_one_process(fdl):
     [
         ({}, "fdl ui"),
         ({"uri": "http://user:secret@here:5000"}, "http://"),
+        ({"uri": "sqlite:////shared/mlflow.db"}, "MLFLOW_TRACKING_URI=sqlite:////shared/mlflow.db fdl ui"),
         ({"enabled": False}, "mlruns/runs/one"),
     ],
     ids=str,
@@ -473,3 +474,11 @@ def test_a_servers_own_pages_are_named_instead_of_ours(fdl, monkeypatch):
     refused = fdl("ui")
     assert refused.status == 2
     assert "open http://here:5000" in refused.err
+
+
+def test_an_environment_that_names_no_store_is_refused_before_training(fdl, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "./mlruns")
+    done = fdl("train", "mlp", "--dry-run")
+    assert "MLFLOW_TRACKING_URI cannot be './mlruns': it is http://HOST:PORT, sqlite:///PATH" in done.refused()
+    assert fdl("train", "mlp", "--dry-run", "--no-tracking").status == 0
+    assert fdl("train", "mlp", "--dry-run", "--tracking-uri", "http://here:5000").status == 0

@@ -85,3 +85,9 @@ def test_what_is_refused(options, error, words, tmp_path):
     with pytest.raises(error, match=words):
         find_lr("quadratic", root=tmp_path, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_climb_begins_at_the_weights_that_a_run_would_start_from(tmp_path):
+    quiet = {"data": "digits", "steps": 24, "root": tmp_path, "say": [].append, "tracking": {"enabled": False}}
+    trained, fresh = (find_lr("mlp", settings=each, **quiet) for each in (["init_from=digits"], []))
+    assert trained.losses[0] < 0.3 < 1.5 < fresh.losses[0]

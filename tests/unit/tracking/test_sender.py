@@ -6,9 +6,10 @@ import time
 
 import pytest
 
+from fdl_zoo.errors import TrackingError
 from fdl_zoo.tracking import Point, RunDeleted
 from fdl_zoo.tracking.folder import RunFolder
-from fdl_zoo.tracking.sender import Sender, mark_unsent, mirror, send_unsent
+from fdl_zoo.tracking.sender import Sender, mark_changed, mark_unsent, mirror, send_unsent
 
 URI = "memory://store"
 
@@ -291,6 +292,44 @@ def test_one_store_that_is_gone_is_tried_once_and_others_are_served(make_run, st
     assert [message.split()[2] for message in messages] == ["a", "c"]
     assert tried == ["http://gone", URI]
     assert len(store.runs) == 1
+
+
+def test_a_run_that_cannot_be_sent_keeps_no_other_back(make_run, store, tmp_path):
+    def tracker(folder, uri):
+        if folder.name == "a":
+            raise TrackingError("its experiment was deleted there")
+        return store.tracker()
+
+    for name in "abc":
+        run = make_run(name)
+        mark_unsent(run, URI)
+        run.finish("FINISHED")
+    (message,) = send_unsent(tmp_path / "mlruns", tracker=tracker)
+    assert message.startswith("The run a is not yet in")
+    assert len(store.runs) == 2
+
+
+def test_what_is_added_while_a_run_is_sent_goes_with_the_next_command(run, store, tmp_path):
+    mark_unsent(run, URI)
+    run.finish("FINISHED")
+    mirror(run, store.tracker())
+    late = run.artifacts / "late.txt"
+
+    class Slow(MemoryTracker):
+        def log_artifact(self, path, folder):
+            super().log_artifact(path, folder)
+            if not late.exists():  # another command, once this one has looked into the folder
+                late.write_text("drawn meanwhile")
+                mark_changed(run)
+
+    (run.artifacts / "first.txt").write_text("drawn before")
+    mark_changed(run)
+    mirror(run, Slow(store))
+    assert (run.path / "unsent").exists()
+    assert send_unsent(tmp_path / "mlruns", tracker=store.tracker) == []
+    (sent,) = store.runs.values()
+    assert {name for name, _ in sent["files"]} == {"first.txt", "late.txt"}
+    assert not (run.path / "unsent").exists()
 
 
 def test_password_of_a_store_is_asked_of_the_environment(run, store, tmp_path, monkeypatch):

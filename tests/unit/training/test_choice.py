@@ -38,6 +38,11 @@ CASES = {
         100 * LSTM / 4 * RECURRENT,
         200 + 100 * 2 * 64,
     ),
+    "behind an embedding with padding": (
+        lambda: [keras.Input((100,)), LAYERS.Embedding(1000, 2, mask_zero=True), LAYERS.LSTM(64)],
+        100 * LSTM * RECURRENT,
+        100 + 200 + 100 * 2 * 4 * 64,
+    ),
     "nested": (
         lambda: [keras.Input((500,)), keras.Sequential([keras.Input((500,)), LAYERS.Dense(1000)])],
         501_000 * DENSE,
