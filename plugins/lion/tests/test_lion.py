@@ -50,3 +50,16 @@ def test_it_steps_as_the_one_of_keras():
             optimizer.apply([keras.ops.sin(variable.value * (step + 1))], [variable])
         results.append(np.asarray(variable))
     np.testing.assert_allclose(*results, rtol=0, atol=1e-6)
+
+
+def test_the_sparse_gradient_of_an_embedding_is_as_a_dense_one():
+    words, targets = np.random.default_rng(0).integers(0, 9, (32, 5)), np.ones(32)
+    results = []
+    for optimizer in (fdl.create_optimizer("lion", learning_rate=0.01), keras.optimizers.Lion(0.01)):
+        keras.utils.set_random_seed(0)
+        layers = [keras.layers.Embedding(9, 4), keras.layers.Flatten(), keras.layers.Dense(1)]
+        model = keras.Sequential([keras.Input((5,)), *layers])
+        model.compile(optimizer, "mse")
+        model.fit(words, targets, epochs=2, shuffle=False, verbose=0)
+        results.append(np.concatenate([weight.ravel() for weight in model.get_weights()]))
+    np.testing.assert_allclose(*results, rtol=0, atol=1e-6)
