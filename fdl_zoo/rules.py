@@ -7,9 +7,8 @@ from fdl_zoo import availability, catalogue
 from fdl_zoo.entry import Entry
 from fdl_zoo.errors import InvalidOption, InvalidSpec
 from fdl_zoo.keras_source import keras_names
-from fdl_zoo.spec import RunSpec
+from fdl_zoo.spec import RunSpec, check_environment
 from fdl_zoo.tasks import TASKS, check_fits
-from fdl_zoo.tracking.uri import check_environment
 
 # Options of a model that draw at random in training, or change weights behind the optimizer's back.
 _RANDOM_OPTIONS = ("dropout", "batch_norm", "max_norm")

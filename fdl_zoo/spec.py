@@ -1,15 +1,52 @@
 """RunSpec: one training run in names and plain values; read from YAML and options, checked, written as YAML."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fdl_zoo.errors import InvalidOption, InvalidSpec
-from fdl_zoo.tracking.uri import ADDRESSES, is_address
+
+ADDRESSES = "it is http://HOST:PORT, sqlite:///PATH, or another store that MLflow takes"
+_SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks", "databricks-uc", "uc")
+
+
+def is_address(uri: str) -> bool:
+    """Whether a store may answer there: what none does would be tried again by each later command.
+
+    MLflow closed folders of files.
+    """
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return False
+    known = (
+        parts.scheme.partition("+")[0] in _SCHEMES
+        or uri == "databricks"
+        or (parts.scheme in ("", "file") and bool(os.environ.get("MLFLOW_ALLOW_FILE_STORE")))
+        or parts.scheme in entry_points(group="mlflow.tracking_store").names
+    )
+    return known and not (parts.scheme in ("http", "https") and not parts.hostname)
+
+
+def check_environment() -> None:
+    """Refuse a `MLFLOW_TRACKING_URI` at which no store can be.
+
+    Raises:
+        InvalidOption: It is set to such a value.
+    """
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    if given and not is_address(given):
+        shown = given.rpartition("@")[2]  # without a user and password
+        raise InvalidOption(
+            f"MLFLOW_TRACKING_URI cannot be {shown!r}: {ADDRESSES}; unset, it is the store below mlruns/."
+        )
 
 
 def _counts(value: Any) -> Any:

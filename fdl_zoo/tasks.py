@@ -1,6 +1,9 @@
 """The tasks that a model can be trained for: what its targets are, its loss, and what is reported of it."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fdl_zoo.errors import InvalidOption
 
@@ -39,6 +42,16 @@ _HIGHER = (
 def higher_is_better(metric: str) -> bool:
     """Whether a metric grows as a model gets better, as Keras judges; by its name, for no model may be at hand."""
     return any(word in metric.lower() for word in _HIGHER) and "loss" not in metric
+
+
+def loss_is_finite(model: Any, logs: Mapping[str, Any] | None) -> bool:
+    """Whether training stands at a finite loss.
+
+    Keras's loss is the mean of an epoch. A line search may have tried a point in it, and taken that back, where the
+    loss is not finite: what counts is its accepted point.
+    """
+    accepted = getattr(model.optimizer, "accepted_loss", None)
+    return math.isfinite((logs or {}).get("loss", 0.0) if accepted is None else accepted)
 
 
 def check_fits(task: str, noun: str, name: str) -> None:

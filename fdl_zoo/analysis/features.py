@@ -9,6 +9,7 @@ import numpy as np
 from fdl_zoo import backend
 from fdl_zoo.analysis.finished import FinishedRun, open_run
 from fdl_zoo.errors import InvalidData, InvalidOption
+from fdl_zoo.reading import pixels
 from fdl_zoo.tracking.folder import ROOT
 
 EXAMPLES = 256  # test images over which the effect of a shift is averaged
@@ -168,15 +169,14 @@ def _image(subject: FinishedRun, image: str | Path | int | None) -> tuple[np.nda
 
 
 def _read(path: Path, subject: FinishedRun) -> np.ndarray:
-    """An image file as predictions read it, then normalized as the training images are."""
-    from fdl_zoo.artifacts.interface import Interface
-
-    shape = subject.data.input_shape
-    if shape[-1] not in (1, 3):
-        raise InvalidData(f"{path} cannot be given: the model takes {shape[-1]} channels, and an image has 1 or 3.")
-    images = Interface.of(subject.data).images
-    assert images is not None  # the examples are images
-    return subject.data.normalization(images.read(path, shape))
+    """An image file in the size, the channels and the range of values of the training images."""
+    height, width, channels = subject.data.input_shape
+    if channels not in (1, 3):
+        raise InvalidData(f"{path} cannot be given: the model takes {channels} channels, and an image has 1 or 3.")
+    image = pixels(path, "L" if channels == 1 else "RGB", (height, width))
+    train = subject.data.train
+    raw = subject.data.normalization.invert(train.take(np.arange(min(1000, len(train))))[0])
+    return subject.data.normalization(raw.min() + image / 255 * (raw.max() - raw.min()))
 
 
 def _recorded(subject: FinishedRun, found: Features, x: np.ndarray | None) -> Features:

@@ -1,6 +1,5 @@
 """What callbacks that watch a metric share: states for resume, and an error instead of a warning for a wrong name."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,16 +19,6 @@ def monitored(logs: Mapping[str, Any] | None, monitor: str) -> float:
         hint = "; give validation data for names that begin with val_" if monitor.startswith("val_") else ""
         raise InvalidOption(f"The metric {monitor!r} cannot be monitored: this training has {known}{hint}.")
     return float(logs[monitor])
-
-
-def loss_is_finite(model: Any, logs: Mapping[str, Any] | None) -> bool:
-    """Whether training stands at a finite loss.
-
-    Keras's loss is the mean of an epoch. A line search may have tried a point in it, and taken that back, where the
-    loss is not finite: what counts is its accepted point.
-    """
-    accepted = getattr(model.optimizer, "accepted_loss", None)
-    return math.isfinite((logs or {}).get("loss", 0.0) if accepted is None else accepted)
 
 
 def plain(value: Any) -> Any:

@@ -10,10 +10,11 @@ from typing import Any, Literal
 import keras
 
 from fdl_zoo import saved
-from fdl_zoo.callbacks._monitor import Resumable, loss_is_finite, monitored
+from fdl_zoo.callbacks._monitor import Resumable, monitored
 from fdl_zoo.card import Card
 from fdl_zoo.data import Context
 from fdl_zoo.errors import InvalidOption
+from fdl_zoo.tasks import loss_is_finite
 
 CARD = Card(chapter=2, tags=("monitor", "safety"), ranges={"every": "[1, inf)"})
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import keras
 
-from fdl_zoo.callbacks._monitor import Resumable, loss_is_finite
+from fdl_zoo.callbacks._monitor import Resumable
 from fdl_zoo.card import Card
+from fdl_zoo.tasks import loss_is_finite
 
 CARD = Card(chapter=4, tags=("safety",))
 

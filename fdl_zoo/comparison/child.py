@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fdl_zoo import catalogue, weights
+from fdl_zoo import catalogue
 from fdl_zoo.errors import InvalidSpec, ZooError
 from fdl_zoo.spec import EntryReference, RunSpec
 from fdl_zoo.tracking.folder import RunFolder, list_folders
-from fdl_zoo.training import provenance
-from fdl_zoo.training.initial import locate
+from fdl_zoo.training import initial, provenance
 from fdl_zoo.training.run import Run
 
 # What says where and how often a run is recorded, and how long a compiled block is, changes none of its results.
@@ -184,7 +183,7 @@ class Known:
         with self._loading:
             if key not in self._digests:
                 try:
-                    self._digests[key] = weights.digest(locate(spec.model.name, str(spec.init_from), self._root).path)
+                    self._digests[key] = initial.digest(spec.model.name, str(spec.init_from), self._root)
                 except (ZooError, OSError):  # the child that is then trained says why
                     self._digests[key] = ""
             return self._digests[key]

@@ -5,13 +5,14 @@ from contextlib import closing
 from pathlib import Path
 
 from fdl_zoo.errors import InvalidOption
+from fdl_zoo.spec import check_environment
 from fdl_zoo.tracking import environment, servers
 from fdl_zoo.tracking.folder import ROOT
 from fdl_zoo.tracking.secrets import redacted
 from fdl_zoo.tracking.servers import Server
 from fdl_zoo.tracking.servers import stop as stop_ui
 from fdl_zoo.tracking.store import ensure_store
-from fdl_zoo.tracking.uri import EXPERIMENT, check_environment, default_uri, sqlite_path
+from fdl_zoo.tracking.uri import EXPERIMENT, default_uri, sqlite_path
 
 READY_SECONDS = servers.READY_SECONDS
 __all__ = ["exposure", "serve_ui", "stop_ui", "wait_for_ui"]

@@ -73,6 +73,11 @@ def name_last(layers: Iterable[Layer], root: str | Path = ROOT) -> list[Layer]:
     return found
 
 
+def digest(model: str, given: str, root: str | Path = ROOT) -> str:
+    """SHA-256 of the file that `locate` finds."""
+    return weights.digest(locate(model, given, root).path)
+
+
 def locate(model: str, given: str, root: str | Path = ROOT) -> Initial:
     """The weights that a text names for a model: the card's first, then a file, then a run; see `settle`."""
     entry = catalogue.models.find(model)

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from fdl_zoo.callbacks._monitor import loss_is_finite
 from fdl_zoo.errors import InvalidData
 from fdl_zoo.spec import CheckpointSpec
+from fdl_zoo.tasks import loss_is_finite
 from fdl_zoo.training import callback_state
 from fdl_zoo.training.checkpoints import Checkpoints, State, capture, restore
 from fdl_zoo.training.engine import Engine
