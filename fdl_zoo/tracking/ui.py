@@ -5,7 +5,6 @@ from contextlib import closing
 from pathlib import Path
 
 from fdl_zoo.errors import InvalidOption
-from fdl_zoo.spec import check_environment
 from fdl_zoo.tracking import environment, servers
 from fdl_zoo.tracking.folder import ROOT
 from fdl_zoo.tracking.secrets import redacted
@@ -34,6 +33,8 @@ def serve_ui(root: Path = ROOT, *, host: str = "127.0.0.1", port: int | None = N
             store can be where the environment says.
         TrackingError: The server does not start.
     """
+    from fdl_zoo.spec import check_environment  # with a library for YAML, which a listing does without
+
     check_environment()
     uri = default_uri(root)
     if uri.startswith(("http://", "https://")):
